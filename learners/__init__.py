@@ -1,0 +1,1 @@
+"""What learns: estimators behind one contract, and their state by value."""

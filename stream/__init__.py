@@ -1,0 +1,1 @@
+"""The service: Kafka to model to Redis, with the position inside the model's checkpoint."""
