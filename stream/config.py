@@ -1,0 +1,274 @@
+"""One TOML file, and the environment over it, as a checked and frozen configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from learners.base import Task
+from stream import refusal
+from stream.errors import ConfigError
+from stream.secrecy import is_secret, masked
+from stream.sections import (
+    CheckpointConfig,
+    LogConfig,
+    ModelConfig,
+    Name,
+    OutputConfig,
+    RecordConfig,
+    ScoreConfig,
+    StoreConfig,
+    whole_number,
+)
+
+PREFIX = "ALLUVIA_"
+# Changing these changes nothing that is learned: they may differ when a run is resumed.
+_NOT_OF_THE_MODEL = (("record", "key"), ("record", "max_bytes"), ("model", "trust"))
+# Free tables, whose values in the environment are JSON where they can be read as such.
+_FREE_TABLES = (("log", "options"), ("store", "options"), ("model", "params"))
+
+
+class _Environment(EnvSettingsSource):
+    """Variables as pydantic-settings reads them, with free tables read as JSON.
+
+    A value under a secret name stays the text it is: "007" is a password, not a number.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().__call__()
+        for section, field in _FREE_TABLES:
+            table = found.get(section, {})
+            values = table.get(field) if isinstance(table, dict) else None
+            if isinstance(values, dict):
+                start = f"{PREFIX}{section}__{field}__".lower()
+                for name in values:
+                    text = self.env_vars.get(start + name)
+                    if text is not None:
+                        values[name] = text if is_secret(name) else _json_or_text(text)
+        return found
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+class Config(BaseSettings):
+    """The whole configuration; durations are in milliseconds, sizes in bytes, paths absolute.
+
+    Every value can be overridden by the environment: `ALLUVIA_LOG__SERVERS`.
+
+    Examples
+    --------
+    >>> config = Config.of({
+    ...     "name": "elec2", "task": "classification", "record": {"label": "class"},
+    ...     "model": {"learner": "river.naive_bayes.GaussianNB"}})
+    >>> config.log.topic, config.store.ttl, config.model.window
+    ('elec2', 2592000000, None)
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    name: Name
+    task: Task
+    seed: Annotated[int, BeforeValidator(whole_number), Field(ge=0, lt=2**32)] = 1
+    log: LogConfig
+    record: RecordConfig = RecordConfig()
+    model: ModelConfig
+    score: ScoreConfig = ScoreConfig()
+    store: StoreConfig = StoreConfig()
+    checkpoint: CheckpointConfig
+    output: OutputConfig = OutputConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment over the file, and read nothing else."""
+        return _Environment(settings_cls), init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_the_service(cls, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("name")
+        if not isinstance(name, str):
+            return values
+        named = {"log": {"topic": name, "group": name}, "checkpoint": {"path": f".alluvia/{name}"}}
+        for section, defaults in named.items():
+            given = values.get(section, {})
+            if isinstance(given, dict):
+                values = values | {section: defaults | given}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        record = self.record
+        if self.task is not Task.CLASSIFICATION and (record.classes or record.positive is not None):
+            raise ValueError(
+                f"wanted classes and positive with a classification only, got task "
+                f'"{self.task}": remove them from [record] or change task'
+            )
+        if self.task is not Task.ANOMALY and record.label is None:
+            raise ValueError(
+                f"wanted [record] label for a {self.task}, got none: "
+                "name the field that holds what is to be predicted"
+            )
+        if self.task is Task.ANOMALY and self.model.window:
+            raise ValueError(
+                'wanted [model.window] with a classification or a regression, got task "anomaly": '
+                "remove [model.window]"
+            )
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], folder: Path = Path(), source: str = "config") -> Self:
+        """Return the configuration of these values, with the environment over them.
+
+        Parameters
+        ----------
+        values
+            Tables and keys as in the file.
+        folder
+            Where relative paths start.
+        source
+            What the values are called in errors.
+
+        Raises
+        ------
+        ConfigError
+            A key is unknown or missing, a value is of the wrong kind, or two contradict.
+        """
+        refusal.check_names(cls, values, os.environ, PREFIX, source)
+        try:
+            return cls(**values)._at(folder.absolute())
+        except ValidationError as error:
+            sentence = refusal.sentence(cls, error.errors(include_url=False), PREFIX)
+        except SettingsError as error:
+            raise ConfigError(
+                f"environment: wanted JSON for a list or a table, got text that is none ({error}): "
+                """write it as '["a", "b"]'"""
+            ) from error
+        raise ConfigError(f"{source}: {sentence}")
+
+    def _at(self, folder: Path) -> Self:
+        def moved(section: Any, field: str) -> Any:
+            path = getattr(section, field)
+            return section if path is None else section.model_copy(update={field: folder / path})
+
+        placed = {
+            "log": moved(self.log, "path"),
+            "record": moved(self.record, "warm_up"),
+            "store": moved(self.store, "path"),
+            "checkpoint": moved(self.checkpoint, "path"),
+        }
+        config = self.model_copy(update=placed)
+        config._folder = folder
+        return config
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, where relative paths and a user's Python file start."""
+        return self._folder
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, masked(value, name or "")
+
+    def describe(self) -> str:
+        """Return every value, a line each, with secrets masked."""
+        lines = []
+        for name, value in masked(self.model_dump(mode="json", fallback=str)).items():
+            table = value if isinstance(value, dict) else {"": value}
+            lines += [
+                f"{name}.{key} = {json.dumps(v)}".replace(". =", " =") for key, v in table.items()
+            ]
+        return "\n".join(lines)
+
+    def model_fields_json(self) -> str:
+        """Return the fields that decide the model, as canonical JSON.
+
+        They are `task`, `seed`, `[record]` and `[model]`, without the record's key and size limit
+        and without `trust`, which change nothing that is learned.
+        """
+        fields = self.model_dump(mode="json", include={"task", "seed", "record", "model"})
+        for section, field in _NOT_OF_THE_MODEL:
+            del fields[section][field]
+        warm_up = self.record.warm_up
+        if warm_up is not None and warm_up.is_relative_to(self._folder):
+            # The folder may move; the model does not change with it.
+            fields["record"]["warm_up"] = warm_up.relative_to(self._folder).as_posix()
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+    def model_digest(self) -> str:
+        """Return the SHA-256 of `model_fields_json` in hexadecimal."""
+        return hashlib.sha256(self.model_fields_json().encode()).hexdigest()
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file, with the environment over it.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, is not TOML, or does not say something that can be done.
+    """
+    try:
+        values = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise ConfigError(f"wanted a configuration, got no file {path}: check the path") from None
+    except OSError as error:
+        raise ConfigError(
+            f"wanted a configuration, got {path}, which cannot be read "
+            f"({error.strerror}): name a TOML file that can"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path.name}: wanted UTF-8, got {error.reason} at byte {error.start}: "
+            "save the file as UTF-8"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path.name}: wanted TOML, got: {error}; correct that place") from error
+    return Config.of(values, path.absolute().parent, path.name)
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return what differs between two parsed `model_fields_json`, as "path: saved -> now".
+
+    Examples
+    --------
+    >>> differences({"seed": 1, "model": {"gather": None}}, {"seed": 2, "model": {"gather": None}})
+    ['seed: 1 -> 2']
+    """
+    found: list[str] = []
+    for name in sorted({*saved, *now}):
+        old, new = saved.get(name), now.get(name)
+        where = f"{path}{name}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{where}.")
+        elif old != new or type(old) is not type(new):
+            found.append(f"{where}: {json.dumps(masked(old))} -> {json.dumps(masked(new))}")
+    return found
