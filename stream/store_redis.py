@@ -111,7 +111,7 @@ class RedisStore:
             raise StoreError("wanted a claimed store, got a put before it: call claim(epoch) first")
         prefix, encode, head = self._prefix, self._encode, (self._epoch, self._ttl)
         calls: list[tuple[Any, ...]] = []
-        for start in range(0, len(entries), _CHUNK):
+        for start in range(0, max(len(entries), 1), _CHUNK):  # none still meets the guard
             part = entries[start : start + _CHUNK]
             keys = [prefix + entry[0] for entry in part]
             calls.append((_PUT, len(keys) + 1, self._owner, *keys, encode((*head, part))))
