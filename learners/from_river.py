@@ -189,7 +189,9 @@ class FromRiver:
         else:
             known = {self.positive, self._negative, None}
             others = [label for label in labels if label not in known]
-            strange = others if self._negative is not None else [x for x in others if x != others[0]]
+            strange = (
+                others if self._negative is not None else [x for x in others if x != others[0]]
+            )
             wanted = f"{self.positive!r} and one other class"
         if strange:
             raise LearnerError(

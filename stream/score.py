@@ -1,0 +1,113 @@
+"""Scores: test-then-train, overall and over a recent window, each beside its no-skill baselines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from learners.opaque import dumps, loads
+
+from learners.base import PREDICT, Classes, Examples, Floats, Label, Predictions, State, Task
+from stream.score_anomalies import AnomalyScores
+from stream.score_classes import ClassScores
+from stream.score_numbers import NumberScores
+
+
+class TaskScores(Protocol):
+    """The scores of one task; `y` has no NaN, a `value` of NaN was not answered."""
+
+    def update(self, classes: Classes, y: Floats, value: Floats, proba: Floats | None) -> None:
+        """Count rows that were answered before they were learned."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        ...
+
+    def state(self) -> State:
+        """Return what it takes to go on."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        ...
+
+
+class Scores:
+    """What a stream's predictions were worth.
+
+    Parameters
+    ----------
+    task
+        Decides which figures there are.
+    window
+        How many of the last labelled rows are recent.
+    positive
+        The class F1 is about; None takes the mean over the classes (macro).
+    metrics
+        Further river metrics, updated row by row.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        window: int = 1_000,
+        positive: Label | None = None,
+        metrics: Sequence[Any] = (),
+    ) -> None:
+        self._task = task
+        self._metrics = list(metrics)
+        self._scores: TaskScores
+        if task is Task.CLASSIFICATION:
+            self._scores = ClassScores(window, positive)
+        elif task is Task.REGRESSION:
+            self._scores = NumberScores(window)
+        else:
+            self._scores = AnomalyScores(window)
+
+    def update(self, rows: Examples, predictions: Predictions) -> None:
+        """Count the rows that asked for a prediction and have a label."""
+        chosen = (rows.op & PREDICT).astype(bool) & ~np.isnan(rows.y)
+        chosen[list(predictions.refused)] = False
+        whole = bool(chosen.all())
+        y = rows.y if whole else rows.y[chosen]
+        if not len(y):
+            return
+        value = predictions.value if whole else predictions.value[chosen]
+        proba = predictions.proba
+        if proba is not None and not whole:
+            proba = proba[chosen]
+        self._scores.update(rows.classes, y, value, proba)
+        if self._metrics:
+            self._update_metrics(rows.classes, y, value)
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures: count, overall, recent and baselines, and the river metrics."""
+        report = self._scores.report()
+        for metric in self._metrics:
+            report["overall"][type(metric).__name__] = float(metric.get())
+        return report
+
+    def state(self) -> State:
+        """Return what it takes to go on; the scores are not changed by it."""
+        state = self._scores.state()
+        for i, metric in enumerate(self._metrics):
+            state.opaque[f"metric{i}"] = dumps(metric)
+        return state
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._scores.restore(state)
+        self._metrics = [loads(state.opaque[f"metric{i}"]) for i in range(len(self._metrics))]
+
+    def _update_metrics(self, classes: Classes, y: Floats, value: Floats) -> None:
+        for true, guess in zip(y.tolist(), value.tolist(), strict=True):
+            unanswered = math.isnan(guess)
+            for metric in self._metrics:
+                if self._task is Task.CLASSIFICATION:
+                    answer = None if unanswered else classes.labels[int(guess)]
+                    metric.update(classes.labels[int(true)], answer)
+                elif not unanswered:
+                    metric.update(true, guess)
