@@ -1,0 +1,116 @@
+"""Connecting to Kafka: client options checked by name and type, and errors in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.net.compat import KafkaNetClient
+
+from stream.errors import LogError
+
+BOOTSTRAP_MS = 8_000
+
+_CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
+_KNOWN: dict[str, Any] = {k: v for client in _CLIENTS for k, v in client.DEFAULT_CONFIG.items()}
+# What the log itself decides: another value would break a promise of the `Log` protocol.
+_OURS = frozenset(
+    {
+        "bootstrap_servers",
+        "group_id",
+        "enable_auto_commit",
+        "auto_offset_reset",
+        "allow_auto_create_topics",
+        "partition_assignment_strategy",
+        "key_deserializer",
+        "value_deserializer",
+        "key_serializer",
+        "value_serializer",
+        "acks",
+        "enable_idempotence",
+        "kafka_client",
+    }
+)
+
+
+def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return kafka-python's options, each known by name and of its default's type.
+
+    One mapping serves consumer, producer and admin client: each takes what it knows.
+
+    Raises
+    ------
+    LogError
+        An option is unknown, set by Alluvia itself, or of another type.
+
+    Examples
+    --------
+    >>> checked({"session_timeout_ms": 6000})
+    {'session_timeout_ms': 6000}
+    """
+    for name, value in options.items():
+        if name in _OURS:
+            raise LogError(f"wanted Kafka options to choose, got {name}: Alluvia sets it, drop it")
+        if name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, 1, 0.0)[0]
+            raise LogError(f"wanted a Kafka client option, got {name!r}: did you mean {near!r}?")
+        default = _KNOWN[name]
+        if isinstance(default, bool | int | str) and type(value) is not type(default):
+            raise LogError(
+                f"wanted {name} as {type(default).__name__}, got {value!r}: "
+                f"the default is {default!r}"
+            )
+    # A TOML array is the only way to write a version there; the client wants a tuple.
+    return {k: tuple(v) if k == "api_version" else v for k, v in options.items()}
+
+
+def unreachable(servers: str) -> LogError:
+    """Return the error for a broker that does not answer."""
+    return LogError(
+        f"wanted a Kafka broker at {servers}, got no answer: start it or set [log] servers "
+        "(and [log.options] if it asks for TLS or a password)"
+    )
+
+
+def connect(
+    client: type[Any],
+    servers: str,
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+) -> tuple[Any, KafkaNetClient]:
+    """Return a connected client with its network side.
+
+    `options` win over `defaults`, `fixed` over both; `options` that this kind of client does not
+    know are left out.
+
+    Raises
+    ------
+    LogError
+        No broker answers within 8 s, or the options contradict each other.
+    """
+    networks: list[KafkaNetClient] = []
+
+    def network(**configs: Any) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configs))
+        return networks[0]
+
+    mine = {k: v for k, v in checked(options).items() if k in client.DEFAULT_CONFIG}
+    settings = {"bootstrap_timeout_ms": BOOTSTRAP_MS, **defaults, **mine, **fixed}
+    try:
+        connected = client(bootstrap_servers=servers.split(","), kafka_client=network, **settings)
+    except Exception as error:
+        # kafka-python keeps its thread and sockets when its constructor raises.
+        for each in networks:
+            each.close()
+        if isinstance(error, KafkaTimeoutError):
+            raise unreachable(servers) from error
+        if isinstance(error, KafkaError | ValueError | TypeError | OSError | AssertionError):
+            raise LogError(
+                f"wanted to connect to Kafka at {servers}, got {error}: check [log]"
+            ) from error
+        raise
+    return connected, networks[0]

@@ -1,0 +1,292 @@
+"""The thread that owns a Kafka consumer and never stops polling."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
+
+from stream.errors import LogError, OffsetsExpiredError
+from stream.kafka_client import unreachable
+from stream.log import Run
+from stream.prefetch import Prefetch
+
+T = TypeVar("T")
+
+POLL_MS = 50
+CALL_SECONDS = 10.0
+CLOSE_MS = 4_000
+SILENT_SECONDS = 2.0
+
+_LOGGER = logging.getLogger(__name__)
+# offset, timestamp, key and value of a ConsumerRecord
+_COLUMNS = tuple(itemgetter(i) for i in (3, 4, 6, 7))
+_VALUE_SIZE = itemgetter(11)
+
+
+class Poller:
+    """Polls a consumer into a buffer for as long as it lives.
+
+    Partitions are paused from their assignment until `seek`, and while the buffer is full; the
+    consumer is polled all the same, so that a slow caller is never taken for a dead one.
+
+    Parameters
+    ----------
+    consumer
+        The kafka-python consumer; nobody else may call it from here on.
+    servers
+        Broker addresses, for messages.
+    topic
+        The topic to read.
+    prefetch
+        Where the records go.
+    on_assignment
+        Called with the partitions now held, whenever they change, from a thread of the client.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        network: Any,
+        servers: str,
+        topic: str,
+        prefetch: Prefetch,
+        on_assignment: Callable[[frozenset[int]], None],
+    ) -> None:
+        self._consumer, self._network, self._servers = consumer, network, servers
+        self._topic, self._prefetch, self._on_assignment = topic, prefetch, on_assignment
+        self.ends: dict[int, int] = {}
+        """High watermark of each partition, as of the last fetch."""
+        self.passed: dict[int, int] = {}
+        """Offset up to which there was nothing more to hand over, markers included."""
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._live: set[TopicPartition] = set()
+        self._joined = self._throttled = self._halted = self._closing = self._silent = False
+        self._heard = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"poll-{topic}", daemon=True)
+        self._thread.start()
+
+    def call(self, action: Callable[[Any], T]) -> T:
+        """Run an action on the consumer in its thread and return what it returns.
+
+        Raises
+        ------
+        LogError
+            Kafka refused, or gave no answer within 10 s.
+        """
+        answer: Future[T] = Future()
+
+        def order() -> None:
+            try:
+                answer.set_result(action(self._consumer))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        if not self._thread.is_alive():
+            raise LogError("wanted a log that is open, got one that is closed: make another")
+        self._orders.put(order)
+        try:
+            return answer.result(CALL_SECONDS)
+        except TimeoutError as error:
+            raise unreachable(self._servers) from error
+        except KafkaError as error:
+            raise LogError(
+                f"wanted an answer from Kafka at {self._servers}, got {error}: "
+                "is the broker well, and may this client ask?"
+            ) from error
+
+    def post(self, action: Callable[[Any], object], what: str) -> None:
+        """Run an action on the consumer in its thread some time; log it if it fails."""
+
+        def order() -> None:
+            try:
+                action(self._consumer)
+            except KafkaError as error:
+                _LOGGER.warning("%s failed: %s", what, error)
+
+        self._orders.put(order)
+
+    def wake(self) -> None:
+        """Let the thread look again whether the buffer has room."""
+        self._orders.put(lambda: None)
+
+    def join(self, partitions: Iterable[int], group: bool) -> None:
+        """Begin to take part: in the group, or with all these partitions assigned."""
+
+        def order(consumer: Any) -> None:
+            if group:
+                consumer.subscribe([self._topic], listener=_Listener(self))
+            else:
+                consumer.assign([TopicPartition(self._topic, p) for p in partitions])
+                self._reassigned(frozenset(partitions))
+            self._joined = True
+
+        self.call(order)
+
+    def seek(self, positions: Mapping[int, int]) -> None:
+        """Drop what was fetched and fetch from these offsets; other partitions stay paused.
+
+        Positions of partitions that are not held any more are left out.
+        """
+
+        def order(consumer: Any) -> None:
+            self._prefetch.clear()
+            self.ends.clear()
+            self.passed.clear()
+            held = consumer.assignment()
+            for partition, offset in positions.items():
+                tp = TopicPartition(self._topic, partition)
+                if tp in held:
+                    consumer.seek(tp, offset)
+                    consumer.resume(tp)
+                    self._live.add(tp)
+            self._throttled = self._halted = False
+
+        self.call(order)
+
+    def close(self) -> None:
+        """Leave the group and end the thread, within 5 s."""
+        self._closing = True
+        self.wake()
+        self._thread.join(CLOSE_MS / 1000 + 1)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._obey(wait=not (self._joined and self._regulate()))
+                if self._joined:
+                    self._poll()
+            while not self._orders.empty():
+                self._orders.get_nowait()()
+        finally:
+            try:
+                self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
+            except (KafkaError, RuntimeError) as error:
+                _LOGGER.warning("leaving Kafka at %s failed: %s", self._servers, error)
+
+    def _obey(self, wait: bool) -> None:
+        """Carry out the orders given; while nothing is fetched, wait a moment for one."""
+        try:
+            self._orders.get(timeout=POLL_MS / 1000 if wait else 0)()
+            while True:
+                self._orders.get_nowait()()
+        except queue.Empty:
+            pass
+
+    def _regulate(self) -> bool:
+        """Pause what is read while the buffer is full; return whether anything is fetched."""
+        if not self._live or self._halted:
+            return False
+        if not self._throttled and self._prefetch.full:
+            self._consumer.pause(*self._live)
+            self._throttled = True
+        elif self._throttled and self._prefetch.low:
+            self._consumer.resume(*self._live)
+            self._throttled = False
+        return not self._throttled
+
+    def _poll(self) -> None:
+        # A poll with nothing to fetch would sleep deaf to orders; without a member's assignment
+        # it has the group to wait for.
+        fetching = bool(self._live) and not self._throttled and not self._halted
+        waiting = fetching or not self._consumer.assignment()
+        try:
+            fetched = self._consumer.poll(timeout_ms=POLL_MS if waiting else 0)
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._halt(self._expired(error))
+        except KafkaError as error:
+            if error.retriable:
+                _LOGGER.warning("Kafka at %s: %s; trying again", self._servers, error)
+                time.sleep(POLL_MS / 1000)
+            else:
+                self._halt(
+                    LogError(f"wanted to read {self._topic}, got {error}: see Kafka's own log")
+                )
+        else:
+            for tp, records in fetched.items():
+                columns = (list(map(column, records)) for column in _COLUMNS)
+                run = Run(self._topic, tp.partition, *columns)
+                self._prefetch.put(run, sum(map(_VALUE_SIZE, records)))
+            if fetching:
+                self._observe(bool(fetched))
+
+    def _observe(self, heard: bool) -> None:
+        """Note how far the partitions go, and whether the broker still answers."""
+        caught_up = not heard and self._prefetch.empty
+        for tp in self._live:
+            end = self._consumer.highwater(tp)
+            if end is not None:
+                self.ends[tp.partition] = end
+                if caught_up:
+                    self.passed[tp.partition] = self._consumer.position(tp, timeout_ms=POLL_MS)
+        now = time.monotonic()
+        if heard:
+            self._heard = now
+        elif now - self._heard > SILENT_SECONDS:
+            self._heard = now
+            nodes = [broker.node_id for broker in self._network.cluster.brokers()]
+            silent = not any(map(self._network.connected, nodes))
+            if silent and not self._silent:
+                _LOGGER.warning("the broker at %s went away; waiting for it", self._servers)
+            elif self._silent and not silent:
+                _LOGGER.warning("the broker at %s is back", self._servers)
+            self._silent = silent
+
+    def _halt(self, error: LogError) -> None:
+        self._consumer.pause(*self._live)
+        self._halted = True
+        self._prefetch.fail(error)
+
+    def _expired(self, error: KafkaError) -> OffsetsExpiredError:
+        wanted = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
+        tp = next(iter(wanted))
+        try:
+            first = self._consumer.beginning_offsets([tp], 5_000)[tp]
+            end = self._consumer.end_offsets([tp], 5_000)[tp]
+            held = f"offsets {first} to {end - 1}" if end > first else "no records"
+        except KafkaError:
+            held = "no longer that offset"
+        return OffsetsExpiredError(
+            f"wanted offset {wanted[tp]} of {tp.topic} partition {tp.partition}, got a log that "
+            f"holds {held}: go on with --accept-gap, or restore the topic"
+        )
+
+    def _reassigned(self, held: frozenset[int]) -> None:
+        """Pause everything and put new partitions at 0, so that Kafka's position is not asked."""
+        known = {tp.partition for tp in self._live}
+        for tp in self._consumer.assignment():
+            self._consumer.pause(tp)
+            if tp.partition not in known:
+                self._consumer.seek(tp, 0)
+        self._live.clear()
+        self._on_assignment(held)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Tells the poller what it holds; called while its thread waits inside `poll` or `close`."""
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self._held: frozenset[int] = frozenset()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._tell(self._held | {tp.partition for tp in assigned})
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._tell(self._held - {tp.partition for tp in revoked})
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        self._tell(self._held - {tp.partition for tp in lost})
+
+    def _tell(self, held: frozenset[int]) -> None:
+        if held != self._held:
+            self._held = held
+            self._poller._reassigned(held)
