@@ -174,6 +174,8 @@ class RedisStore:
                 f"wanted Redis at {self._place}, got no answer ({text}): start it, "
                 "or correct the store's URL"
             )
+        if "executing the script" in text or text.startswith("ACL failure"):
+            error = failures.NoPermissionError(text)  # as redis-py names it outside a function
         remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
         return StoreError(f"wanted Redis at {self._place} to answer, got {text!r}: {remedy}")
 

@@ -75,16 +75,8 @@ def test_what_is_put_is_what_is_got(store: Store) -> None:
         Entry("plain", '"UP"', '{"UP":0.1}', 1, 5, "trades", 0, 9, 1_700_000_000_123),
         Entry("clé/鍵 🔑\n\0", '"Ünï"', "", 2, 6, "thème", 31, 2**53 - 1, -1),
         Entry("", "null", "", 0, 0, "t", 0, 0, 0),
-        Entry(
-            "large",
-            "0.1",
-            json.dumps({str(i): 0.001 for i in range(500)}),
-            1,
-            2**53 - 1,
-            "t",
-            0,
-            0,
-            0,
+        entry("large", 2**53 - 1)._replace(
+            probabilities=json.dumps({str(i): 0.001 for i in range(500)})
         ),
     ]
     assert store.put(entries) == 4
