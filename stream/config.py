@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from learners.base import Task
@@ -60,6 +60,10 @@ class _Environment(EnvSettingsSource):
                     if text is not None:
                         values[name] = text if is_secret(name) else _json_or_text(text)
         return found
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Leave what is not JSON as it is: the field's own check says what it wanted."""
+        return _json_or_text(value)
 
 
 def _json_or_text(text: str) -> Any:
@@ -167,11 +171,6 @@ class Config(BaseSettings):
             return cls(**values)._at(folder.absolute())
         except ValidationError as error:
             sentence = refusal.sentence(cls, error.errors(include_url=False), PREFIX)
-        except SettingsError as error:
-            raise ConfigError(
-                f"environment: wanted JSON for a list or a table, got text that is none ({error}): "
-                """write it as '["a", "b"]'"""
-            ) from error
         raise ConfigError(f"{source}: {sentence}")
 
     def _at(self, folder: Path) -> Self:

@@ -27,7 +27,7 @@ _WANTED = {
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the known name nearest to a wrong one, or at all that are known.
+    """Return a hint at the known name nearest to a wrong one, or at all of them if they are few.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f'did you mean "{close[0]}"?'
-    return f"known are {', '.join(names)}" if names else "remove it"
+    return f"known are {', '.join(names)}" if 0 < len(names) <= 20 else "correct it"
 
 
 def check_names(
