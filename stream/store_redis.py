@@ -152,11 +152,11 @@ class RedisStore:
                 self._reached = True
                 return result
             except _PASSING as error:
+                self._server.lost()
                 if isinstance(error, _REFUSED) or time.monotonic() + pause > deadline:
                     raise self._failure(error) from error
                 if pause == 0.05:
                     _logger.warning("Lost Redis at %s, waiting for it: %s", self._place, error)
-                self._server.lost()
             except failures.RedisError as error:
                 raise self._failure(error) from error
             time.sleep(pause)
