@@ -8,19 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
-import redis
 from redis import exceptions as failures
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
 
 from stream.errors import FencedError, StoreError
+from stream.redis_server import Server, place
 from stream.store import Entry
 
 T = TypeVar("T")
-_untyped: Any = redis  # the parts of redis-py whose signatures carry no types
 
 _CHUNK = 48  # keys in a guarded call: 0.4 ms of the server's time, so that nobody waits 1 ms
 _FIELDS = Entry._fields[1:]
@@ -90,8 +86,8 @@ class RedisStore:
         self._prefix = f"alluvia:{{{name}}}:prediction:"
         self._ttl = ttl_ms or 0
         self._patience = patience
-        self._place = _place(url)
-        self._server = _Server(url, self._place, self._owner, options or {})
+        self._place = place(url)
+        self._server = Server(url, self._owner, options or {})
         self._encode = msgspec.msgpack.Encoder().encode
         self._epoch: int | None = None
         self._reached = False
@@ -178,113 +174,6 @@ class RedisStore:
             error = failures.NoPermissionError(text)  # as redis-py names it outside a function
         remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
         return StoreError(f"wanted Redis at {self._place} to answer, got {text!r}: {remedy}")
-
-
-class _Server:
-    """Finds the server that holds the service's keys, and talks to it."""
-
-    def __init__(self, url: str, place: str, key: str, options: Mapping[str, Any]) -> None:
-        known = {"retry": Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1), **options}
-        known["decode_responses"] = True
-        self._key = key
-        self._cluster: Any = None
-        self._client: redis.Redis | None = None
-        try:
-            self._nodes, self._options = [], known
-            scheme = url.partition(":")[0]
-            if scheme.endswith("+sentinel"):
-                self._client = _sentinel(urlsplit(url), known)
-            elif scheme.endswith("+cluster"):
-                self._nodes, self._options = _nodes(urlsplit(url)), _secrets(urlsplit(url), known)
-            else:
-                self._client = redis.Redis.from_url(url, **known)
-            if self._client is not None:  # an unknown option is found now, not at the first call
-                pool = self._client.connection_pool
-                pool.connection_class(**pool.connection_kwargs)
-        except (ValueError, IndexError):
-            # No cause is chained: the parser's text can hold the password.
-            raise StoreError(
-                f"wanted a Redis URL, got one at {place} that cannot be read: write "
-                "redis://user:password@host:port/db with reserved characters percent-encoded"
-            ) from None
-        except (TypeError, failures.RedisError) as error:
-            raise StoreError(
-                f"wanted options of redis-py's client, got {', '.join(options) or 'none'} "
-                f"({error}): correct the store's options"
-            ) from error
-
-    def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send commands in one round trip; return the replies or raise the first error."""
-        client: Any = self._find()  # redis-py leaves `execute_command` untyped
-        with client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            replies: list[Any] = pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
-
-    def _find(self) -> redis.Redis:
-        """Return the client of the server that holds the key; one hash tag means one server."""
-        if self._client is not None:
-            return self._client
-        cluster = self._cluster
-        if cluster is None:
-            nodes = [_untyped.cluster.ClusterNode(*node) for node in self._nodes]
-            cluster = _untyped.RedisCluster(startup_nodes=nodes, **self._options)
-            self._cluster = cluster
-        client: redis.Redis = cluster.get_redis_connection(cluster.get_node_from_key(self._key))
-        return client
-
-    def lost(self) -> None:
-        """Forget which server holds the key, so that it is looked for again."""
-        self._cluster = None
-
-    def close(self) -> None:
-        """Let go of connections."""
-        for client in (self._client, self._cluster):
-            if client is not None:
-                client.close()
-
-
-def _place(url: str) -> str:
-    """Return the part of a URL that holds no secret, for messages."""
-    scheme, _, rest = url.partition("://")
-    hosts = rest.partition("?")[0].rpartition("@")[2]
-    # An unescaped character before the @ moves it behind the hosts; then nothing is safe to show.
-    stray = "@" in rest.partition("?")[2] or "@" in rest.partition("#")[2]
-    return f"{scheme}://…" if stray else f"{scheme}://{hosts}"
-
-
-def _secrets(url: SplitResult, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a client's options with what the URL says about user, password and TLS."""
-    found: dict[str, Any] = dict(options)
-    if url.username:
-        found["username"] = unquote(url.username)
-    if url.password:
-        found["password"] = unquote(url.password)
-    if url.scheme.startswith("rediss"):
-        found["ssl"] = True
-    return found
-
-
-def _nodes(url: SplitResult, port: int = 6379) -> list[tuple[str, int]]:
-    parts = [urlsplit(f"//{host}") for host in url.netloc.rpartition("@")[2].split(",")]
-    if not all(part.hostname for part in parts):
-        raise ValueError("a host is missing")
-    return [(part.hostname or "", part.port or port) for part in parts]
-
-
-def _sentinel(url: SplitResult, options: Mapping[str, Any]) -> redis.Redis:
-    service, _, db = url.path.strip("/").partition("/")
-    if not service:
-        raise ValueError("the service's name is missing")
-    known = _secrets(url, options)
-    around = {"ssl": "ssl" in known, **known.pop("sentinel_kwargs", {})}
-    sentinel = _untyped.Sentinel(_nodes(url, 26379), sentinel_kwargs=around)
-    client: redis.Redis = sentinel.master_for(service, db=int(db or 0), **known)
-    return client
 
 
 def _entry(key: str, row: Sequence[str | None]) -> Entry | None:
