@@ -1,0 +1,292 @@
+"""Files of records: CSV, JSON lines and Parquet, read as messages for a log."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pyarrow
+import pyarrow.parquet
+
+from stream.cells import Converter, converter, is_number
+from stream.errors import ConfigError
+from stream.log import Message
+from stream.refusal import nearest
+from stream.units import UnitError, parse_time
+
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_SAMPLE = 1_000
+_LONGEST = 64 * 2**20
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode = msgspec.json.Decoder().decode
+
+
+class RecordFile:
+    """The records of one file, in order, each as a message; memory is bounded.
+
+    CSV (`.csv`, `.tsv`, which knows no quotes) and JSON lines (`.jsonl`, `.ndjson`) may end in
+    `.gz`; `.parquet` is read in batches. A CSV column has one type, see `stream.cells`. Lines of
+    JSON are passed through byte for byte. A CSV row with more or fewer cells than the header is
+    sent as a JSON string of the row, and one that is not UTF-8 as its bytes: no record is an
+    object then, so the consumer sets it aside; `ragged` counts them.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix says what it is.
+    now
+        Event time in milliseconds of a record that has none of its own.
+    key
+        Path of the field whose string or integer is the message's key; None for no keys.
+    time
+        Path of the field with the event time: milliseconds since 1970 or an RFC 3339 time.
+    columns
+        Names of the columns of a CSV file without a header.
+
+    Attributes
+    ----------
+    size
+        Bytes of the file.
+    position
+        How many of them have been read, for a progress bar.
+    ragged
+        CSV rows so far that did not have a cell for each column, or were not UTF-8.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file, or its suffix is not one of these. While it is read: it has no
+        header, lacks the key or time column, or is damaged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now: int,
+        key: str | None = None,
+        time: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        name = path.name.lower()
+        suffix = Path(name.removesuffix(".gz")).suffix
+        if suffix not in _SUFFIXES or name.endswith(".parquet.gz"):
+            raise ConfigError(
+                f"wanted a file that ends in {', '.join(_SUFFIXES)} (text with .gz too), "
+                f"got {path.name}: convert it, or rename it for what it holds"
+            )
+        if columns is not None and suffix not in (".csv", ".tsv"):
+            raise ConfigError(
+                f"wanted columns for a CSV file only, got {path.name}: leave them out"
+            )
+        try:
+            self.size = path.stat().st_size
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        self.position = 0
+        self.ragged = 0
+        self._path = path
+        self._suffix = suffix
+        self._zipped = name.endswith(".gz")
+        self._now = now
+        self._key = key
+        self._time = time
+        self._columns = columns
+
+    def __iter__(self) -> Iterator[Message]:
+        """Read the file from its start to its end."""
+        try:
+            with self._path.open("rb") as file:
+                yield from self._messages(file)
+        except (*_DAMAGED, pyarrow.ArrowException, csv.Error) as error:
+            raise ConfigError(
+                f"wanted a whole {self._suffix} file, got {self._path.name}, which is damaged "
+                f"({error}): get it anew"
+            ) from error
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+        self.position = self.size
+
+    def _messages(self, file: IO[bytes]) -> Iterator[Message]:
+        if self._suffix == ".parquet":
+            return self._parquet(file)
+        plain: Any = gzip.open(file) if self._zipped else file
+        return (
+            self._csv(plain, file) if self._suffix in (".csv", ".tsv") else self._lines(plain, file)
+        )
+
+    def _csv(self, plain: Any, file: IO[bytes]) -> Iterator[Message]:
+        csv.field_size_limit(_LONGEST)
+        text = io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
+        rows = csv.reader(text, delimiter=",") if self._suffix == ".csv" else _tabbed(text)
+        names = list(self._columns) if self._columns is not None else self._header(next(rows, []))
+        self._check_columns(names, [])
+        width = len(names)
+        converters: list[Converter] | None = None
+        while chunk := list(itertools.islice(rows, _SAMPLE)):
+            self.position = file.tell()
+            table = [row for row in chunk if len(row) == width]
+            if converters is None:
+                converters = [converter(cells) for cells in zip(*table, strict=True)]
+            columns = [
+                convert(cells)
+                for convert, cells in zip(converters, zip(*table, strict=True), strict=False)
+            ]
+            records = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+            if len(table) == len(chunk):
+                yield from self._sent(chunk, records)
+            else:
+                yield from self._sent_around(chunk, records, width)
+            converters = converters or None  # no row of the first chunk had a cell for each
+
+    def _sent_around(
+        self, chunk: list[list[str]], records: Iterator[dict[str, Any]], width: int
+    ) -> Iterator[Message]:
+        """Send the rows of a chunk in order, ragged ones as text; an empty line is no row."""
+        for row in chunk:
+            if len(row) == width:
+                yield from self._sent([row], itertools.islice(records, 1))
+            elif row:
+                yield self._set_aside(row)
+
+    def _sent(self, chunk: list[list[str]], records: Iterable[dict[str, Any]]) -> Iterator[Message]:
+        key, time, now = self._key, self._time, self._now
+        for row, record in zip(chunk, records, strict=True):
+            try:
+                value = _encode(record)
+            except UnicodeEncodeError:
+                yield self._set_aside(row)
+                continue
+            yield Message(
+                None if key is None else _key_text(record[key]),
+                value,
+                now if time is None else _milliseconds(record[time], now),
+            )
+
+    def _set_aside(self, row: list[str]) -> Message:
+        self.ragged += 1
+        line = ("," if self._suffix == ".csv" else "\t").join(row)
+        try:
+            value = _encode(line)
+        except UnicodeEncodeError:
+            value = line.encode("utf-8", "surrogateescape")
+        return Message(None, value, self._now)
+
+    def _header(self, first: list[str]) -> list[str]:
+        names = [name.strip() or f"column_{i}" for i, name in enumerate(first, 1)]
+        if not "".join(names).isprintable():
+            raise ConfigError(
+                f"wanted names of columns as UTF-8 text in the first line of {self._path.name}, "
+                "got other bytes: save the file as UTF-8"
+            )
+        if not names or 2 * sum(map(is_number, names)) > len(names):
+            raise ConfigError(
+                f"wanted names of columns in the first line of {self._path.name}, "
+                f"got {'nothing' if not names else 'numbers'}: give the columns by name"
+            )
+        return names
+
+    def _check_columns(self, names: list[str], paths: list[str]) -> None:
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double is not None:
+            raise ConfigError(
+                f"wanted each column of {self._path.name} once, got {double!r} twice: "
+                "rename one of them"
+            )
+        for wanted in (self._key, self._time):
+            if wanted is not None and wanted not in (*names, *paths):
+                raise ConfigError(
+                    f"wanted the column {wanted!r} of [record] in {self._path.name}, got none; "
+                    f"{nearest(wanted, names)}"
+                )
+
+    def _lines(self, plain: Any, file: IO[bytes]) -> Iterator[Message]:
+        fields = self._key is not None or self._time is not None
+        number = 0
+        while line := plain.readline(_LONGEST):
+            number += 1
+            if number % _SAMPLE == 0:
+                self.position = file.tell()
+            if len(line) == _LONGEST:
+                raise ConfigError(
+                    f"wanted one JSON object on each line of {self._path.name}, got more than "
+                    f"{_LONGEST} bytes in line {number}: break it into lines"
+                )
+            value = line.rstrip(b"\r\n")
+            if number == 1:
+                value = value.removeprefix(b"\xef\xbb\xbf")
+            if value and not value.isspace():
+                yield self._message(value) if fields else Message(None, value, self._now)
+
+    def _message(self, value: bytes, record: Any = None) -> Message:
+        if record is None:
+            try:
+                record = _decode(value)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                return Message(None, value, self._now)  # the consumer sets it aside
+        key = None if self._key is None else _key_text(_at(record, self._key))
+        time = None if self._time is None else _at(record, self._time)
+        return Message(key, value, _milliseconds(time, self._now))
+
+    def _parquet(self, file: IO[bytes]) -> Iterator[Message]:
+        table = pyarrow.parquet.ParquetFile(file)
+        names = table.schema_arrow.names
+        inside = [path for path in (self._key, self._time) if path and path.split(".")[0] in names]
+        self._check_columns(names, inside)
+        rows = 0
+        for batch in table.iter_batches(batch_size=_SAMPLE):
+            for record in batch.to_pylist():
+                yield self._message(_encode(_finite(record)), record)
+            rows += len(batch)
+            self.position = self.size * rows // table.metadata.num_rows
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ConfigError(
+        f"wanted a file of records, got {path}, which cannot be read ({reason}): check the path"
+    )
+
+
+def _tabbed(text: io.TextIOWrapper) -> Iterator[list[str]]:
+    return csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _at(record: Any, path: str) -> Any:
+    """Return the value at a path of a decoded record, None if it has none."""
+    if isinstance(record, dict) and path in record:
+        return record[path]
+    for name in path.split("."):
+        record = record.get(name) if isinstance(record, dict) else None
+    return record
+
+
+def _key_text(value: object) -> bytes | None:
+    if isinstance(value, str) and value:
+        return value.encode()
+    return str(value).encode() if type(value) is int else None
+
+
+def _milliseconds(value: object, now: int) -> int:
+    if type(value) is int:
+        return value if 0 <= value < 2**53 else now
+    try:
+        return parse_time(value)
+    except UnitError:
+        return now
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with infinities as words: JSON has none, and a null would hide them."""
+    if isinstance(value, float):
+        return str(value) if value in (float("inf"), float("-inf")) else value
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list) else value
