@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -16,7 +17,8 @@ from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
-from stream.log import Run
+from stream.log import Bounds, Run
+from stream.log_errors import expired
 from stream.prefetch import Prefetch
 
 T = TypeVar("T")
@@ -246,18 +248,17 @@ class Poller:
         self._prefetch.fail(error)
 
     def _expired(self, error: KafkaError) -> OffsetsExpiredError:
-        wanted = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
-        tp = next(iter(wanted))
-        try:
+        if isinstance(error, LogTruncationError):
+            return OffsetsExpiredError(
+                f"wanted to go on reading {self._topic}, got a log that lost its end ({error}): "
+                "go on with --accept-gap, or restore the topic"
+            )
+        tp, offset = next(iter(error.args[0].items()))
+        bounds = None
+        with contextlib.suppress(KafkaError):
             first = self._consumer.beginning_offsets([tp], 5_000)[tp]
-            end = self._consumer.end_offsets([tp], 5_000)[tp]
-            held = f"offsets {first} to {end - 1}" if end > first else "no records"
-        except KafkaError:
-            held = "no longer that offset"
-        return OffsetsExpiredError(
-            f"wanted offset {wanted[tp]} of {tp.topic} partition {tp.partition}, got a log that "
-            f"holds {held}: go on with --accept-gap, or restore the topic"
-        )
+            bounds = Bounds(first, self._consumer.end_offsets([tp], 5_000)[tp])
+        return expired(tp.topic, tp.partition, offset, bounds)
 
     def _reassigned(self, held: frozenset[int]) -> None:
         """Pause everything and put new partitions at 0, so that Kafka's position is not asked."""

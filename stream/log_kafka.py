@@ -22,6 +22,7 @@ from stream.errors import LogError, PartitionsRevokedError
 from stream.kafka_client import connect
 from stream.kafka_poller import Poller
 from stream.log import Bounds, Message, Run
+from stream.log_errors import missing_topic
 from stream.prefetch import Prefetch
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -189,7 +190,7 @@ class KafkaLog:
     def _partitions(self) -> list[TopicPartition]:
         found = self._poller.call(lambda c: c.partitions_for_topic(self.topic))
         if not found:
-            raise _missing(self.topic)
+            raise missing_topic(self.topic)
         return [TopicPartition(self.topic, partition) for partition in sorted(found)]
 
     def _on_assignment(self, held: frozenset[int]) -> None:
@@ -204,13 +205,6 @@ class KafkaLog:
                     )
                 )
             self._changed.notify_all()
-
-
-def _missing(topic: str) -> LogError:
-    return LogError(
-        f"wanted the topic {topic!r}, got a log without it: create it (`alluvia feed` does) "
-        "or set [log] topic"
-    )
 
 
 class KafkaAppender:
@@ -292,7 +286,7 @@ class KafkaAppender:
         admin, _ = connect(KafkaAdminClient, self._servers, self._options, {}, {})
         try:
             if self.topic not in admin.list_topics():
-                raise _missing(self.topic)
+                raise missing_topic(self.topic)
         finally:
             admin.close()
         self._checked = True

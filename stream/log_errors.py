@@ -1,0 +1,28 @@
+"""What every log refuses, in the same words."""
+
+from __future__ import annotations
+
+from stream.errors import LogError, OffsetsExpiredError
+from stream.log import Bounds
+
+
+def missing_topic(topic: str) -> LogError:
+    """Return the error for a topic that does not exist."""
+    return LogError(
+        f"wanted the topic {topic!r}, got a log without it: create it (`alluvia feed` does) "
+        "or set [log] topic"
+    )
+
+
+def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> OffsetsExpiredError:
+    """Return the error for an offset outside a partition's bounds, None if those are unknown."""
+    if bounds is None:
+        held = "has no such offset any more"
+    elif bounds.end > bounds.first:
+        held = f"holds {bounds.first} to {bounds.end - 1}"
+    else:
+        held = f"is empty and goes on at {bounds.end}"
+    return OffsetsExpiredError(
+        f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
+        "go on with --accept-gap, or restore the topic"
+    )
