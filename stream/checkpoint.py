@@ -1,0 +1,256 @@
+"""Checkpoints: claim the model, publish its state, find the newest whole one.
+
+A manifest is published by creating its file if absent, and each owner may only create the
+number after its own last one. So of two owners one finds the number taken, and stops.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import uuid
+from typing import Any
+
+from learners.base import State
+from stream import manifest, parts
+from stream.config import differences
+from stream.errors import CheckpointError, FencedError
+from stream.folder import Folder
+from stream.manifest import Manifest, Position
+
+logger = logging.getLogger(__name__)
+
+CLAIMS = 10
+
+
+@dataclasses.dataclass(slots=True)
+class Snapshot:
+    """A shard's whole state at a block's edge: what a checkpoint keeps.
+
+    Attributes
+    ----------
+    lineage, sequence, positions, counts
+        See `Manifest`.
+    states
+        The state of each component by its name: learner, decoder, scores.
+    """
+
+    lineage: int
+    sequence: int
+    positions: tuple[Position, ...]
+    counts: dict[str, int]
+    states: dict[str, State]
+
+
+class Checkpoints:
+    """The checkpoints of one service.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    name
+        The service's name.
+    model, model_digest
+        The configuration's fields that decide the model.
+    keep
+        How many of the newest to keep.
+    """
+
+    def __init__(
+        self, folder: Folder, name: str, model: dict[str, Any], model_digest: str, keep: int = 3
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._model = model
+        self._model_digest = model_digest
+        self._keep = keep
+        self._last: Manifest | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The number by which this owner claimed, higher than any before it."""
+        return self._held().epoch
+
+    @property
+    def number(self) -> int:
+        """The number of the manifest this owner published last."""
+        return self._held().number
+
+    def newest(self) -> Manifest | None:
+        """Return the newest manifest that is whole with all its parts, None if there is none.
+
+        Raises
+        ------
+        CheckpointError
+            There are manifests, and none of them is whole.
+        """
+        names = self._folder.names("manifest-*.json")
+        for name in reversed(names):
+            try:
+                found = manifest.from_bytes(self._folder.read(name))
+                for part in set(found.parts.values()):
+                    self._folder.read_part(part)
+                return found
+            except FileNotFoundError:
+                return self.newest()  # pruned by its owner since the names were listed
+            except CheckpointError as error:
+                logger.warning("%s is not used: %s", name, error)
+        if names:
+            raise CheckpointError(
+                f"wanted a whole checkpoint in {self._folder.path}, got {len(names)} that are torn "
+                "or altered: bring the folder back from a copy, or rebuild with `alluvia replay`"
+            )
+        return None
+
+    def state(self, of: Manifest, name: str) -> State:
+        """Return the state of one component of a checkpoint."""
+        return parts.assemble(of.parts, name, self._folder.read_part)
+
+    def claim(self, first: Snapshot) -> Manifest:
+        """Become the owner and return the checkpoint to go on from.
+
+        Without a checkpoint there is one of `first`, in a new lineage. The claim names the same
+        parts under a new owner, which fences the old one.
+
+        Raises
+        ------
+        CheckpointError
+            The newest checkpoint is torn, or of another configuration or library version.
+        """
+        owner = uuid.uuid4().hex
+        for _ in range(CLAIMS):
+            newest = self.newest()
+            number = self._highest() + 1
+            if newest is None:
+                first.lineage = self._new_lineage()
+                claim = self._manifest(first, number, owner, number, None)
+            else:
+                manifest.check_versions(newest.versions)
+                self._check_model(newest)
+                claim = dataclasses.replace(
+                    newest, number=number, owner=owner, epoch=number, parent=newest.number
+                )
+            if self._folder.create(name_of(number), claim.to_bytes()):
+                self._last = claim
+                self._sweep()
+                return claim
+        raise CheckpointError(
+            f"wanted to claim the model in {self._folder.path}, got {CLAIMS} others at once: "
+            "stop the other instances"
+        )
+
+    def publish(self, snapshot: Snapshot) -> Manifest:
+        """Write a checkpoint; when this returns, it is the one to resume from.
+
+        Raises
+        ------
+        FencedError
+            Another owner has claimed the model.
+        CheckpointError
+            The folder cannot be written.
+        """
+        last = self._held()
+        number = last.number + 1
+        try:
+            new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
+            published = self._folder.create(name_of(number), new.to_bytes())
+        except OSError as error:
+            raise CheckpointError(
+                f"wanted to write a checkpoint in {self._folder.path}, got: {error.strerror}: "
+                "make room or set [checkpoint] path elsewhere; the run goes on from the last one"
+            ) from error
+        if not published:
+            raise FencedError(
+                f"checkpoint {number} of {self._name!r} was published by another owner: this "
+                "instance stops; run one instance for a model"
+            )
+        self._last = new
+        self._prune()
+        return new
+
+    def _check_model(self, saved: Manifest) -> None:
+        if saved.model_digest != self._model_digest:
+            changed = "; ".join(differences(saved.model, self._model))
+            raise CheckpointError(
+                f"the model of {self._name!r} was made with another configuration ({changed}): "
+                "set it back, or choose another name to start another model"
+            )
+
+    def _held(self) -> Manifest:
+        if self._last is None:
+            raise CheckpointError("wanted a claimed model, got none: call claim first")
+        return self._last
+
+    def _manifest(
+        self, snapshot: Snapshot, number: int, owner: str, epoch: int, parent: int | None
+    ) -> Manifest:
+        places = {}
+        for name, state in snapshot.states.items():
+            for path, data in parts.flatten(state, name).items():
+                places[path] = self._folder.add_part(data)
+        self._folder.sync_parts()
+        return Manifest(
+            number=number,
+            name=self._name,
+            lineage=snapshot.lineage,
+            sequence=snapshot.sequence,
+            owner=owner,
+            epoch=epoch,
+            parent=parent,
+            positions=snapshot.positions,
+            counts=dict(snapshot.counts),
+            parts=places,
+            model=self._model,
+            model_digest=self._model_digest,
+            versions=manifest.versions(),
+        )
+
+    def _highest(self) -> int:
+        names = self._folder.names("manifest-*.json")
+        return max((number_of(name) for name in names), default=0)
+
+    def _new_lineage(self) -> int:
+        lineage = 1
+        while not self._folder.create(f"lineage-{lineage:06}", b""):
+            lineage += 1
+        return lineage
+
+    def _prune(self) -> None:
+        """Drop all but the newest manifests, and the parts that only dropped ones named.
+
+        Parts that no manifest names are left: another owner may be about to name them.
+        """
+        names = self._folder.names("manifest-*.json")
+        dropped = self._parts_of(names[: -self._keep])
+        kept = self._parts_of(names[-self._keep :])
+        for name in names[: -self._keep]:
+            self._folder.remove(name)
+        for part in dropped - kept:
+            self._folder.remove_part(part)
+
+    def _sweep(self) -> None:
+        """Drop what a crash left between writing parts and publishing; the claim fenced others."""
+        named = self._parts_of(self._folder.names("manifest-*.json"))
+        for part in self._folder.parts() - named:
+            self._folder.remove_part(part)
+        self._folder.remove_temporary()
+
+    def _parts_of(self, names: list[str]) -> set[str]:
+        found: set[str] = set()
+        for name in names:
+            try:
+                found |= set(manifest.from_bytes(self._folder.read(name)).parts.values())
+            except (CheckpointError, FileNotFoundError):
+                continue  # a torn manifest names nothing that can be used
+        return found
+
+
+def name_of(number: int) -> str:
+    """Return the file name of a manifest."""
+    return f"manifest-{number:012}.json"
+
+
+def number_of(name: str) -> int:
+    """Return the number in a manifest's file name."""
+    return int(name.removeprefix("manifest-").removesuffix(".json"))

@@ -1,0 +1,129 @@
+"""The checkpoint place: a folder whose files appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+
+from stream.errors import CheckpointError
+
+
+class Folder:
+    """Named files and content-addressed parts, each durable when the call returns.
+
+    Parameters
+    ----------
+    path
+        Made if missing, readable by its owner only.
+
+    Raises
+    ------
+    CheckpointError
+        The folder cannot be made, or its file system has no hard links: without them two owners
+        could both believe that they published.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._parts = path / "parts"
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.chmod(0o700)
+            self._try_links()
+        except OSError as error:
+            raise CheckpointError(
+                f"wanted a folder with hard links for checkpoints at {path}, got: "
+                f"{error.strerror}: set [checkpoint] path to a local folder that can be written"
+            ) from error
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a file unless it exists; return whether this call created it."""
+        temporary = self._write_temporary(data)
+        try:
+            os.link(temporary, self.path / name)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        _sync_folder(self.path)
+        return True
+
+    def add_part(self, data: bytes) -> str:
+        """Keep data under its own SHA-256; return that name."""
+        name = hashlib.sha256(data).hexdigest()
+        if not (self._parts / name).exists():
+            os.replace(self._write_temporary(data), self._parts / name)
+        return name
+
+    def sync_parts(self) -> None:
+        """Make the names of all parts added so far durable."""
+        _sync_folder(self._parts)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes; FileNotFoundError if there is none."""
+        return (self.path / name).read_bytes()
+
+    def read_part(self, name: str) -> bytes:
+        """Return a part, checked against its name.
+
+        Raises
+        ------
+        CheckpointError
+            The part is missing or is not what was written.
+        """
+        try:
+            data = (self._parts / name).read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"the part {name[:12]} cannot be read: {error}") from error
+        if hashlib.sha256(data).hexdigest() != name:
+            raise CheckpointError(f"the part {name[:12]} is not what was written: torn or altered")
+        return data
+
+    def names(self, pattern: str) -> list[str]:
+        """Return the names of the files that match, in order."""
+        return sorted(path.name for path in self.path.glob(pattern))
+
+    def parts(self) -> set[str]:
+        """Return the names of all parts."""
+        return {path.name for path in self._parts.iterdir() if len(path.name) == 64}
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+    def remove_part(self, name: str) -> None:
+        """Remove a part if it is there."""
+        (self._parts / name).unlink(missing_ok=True)
+
+    def remove_temporary(self) -> None:
+        """Remove what crashes left half written."""
+        for path in self._parts.glob("*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def _write_temporary(self, data: bytes) -> Path:
+        path = self._parts / f"{uuid.uuid4().hex}.tmp"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        return path
+
+    def _try_links(self) -> None:
+        first = self._write_temporary(b"")
+        second = first.with_suffix(".link.tmp")
+        try:
+            os.link(first, second)
+            second.unlink()
+        finally:
+            first.unlink()
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,158 @@
+"""The loop: the whole path of a record on one screen."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from learners.errors import LearnerFailedError
+from stream.answers import entries_of
+from stream.checkpoint import Checkpoints
+from stream.dead import DeadLetters
+from stream.errors import StreamError
+from stream.log import Log, Run
+from stream.shard import Shard
+from stream.writer import Writer
+
+BLOCK = 5_000
+PATIENCE = 0.2
+STALL_SHARE = 50
+
+
+class Loop:
+    """Takes records from the log through the shard to the store, and publishes checkpoints.
+
+    Parameters
+    ----------
+    shard, log, writer, dead, checkpoints
+        The parts it moves records between; the shard is restored and the model claimed.
+    every
+        Seconds between checkpoints, stretched to 50 times the last one's stall.
+    records
+        Publish also at each multiple of this many records; blocks are cut there.
+    clock
+        Seconds, rising.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        log: Log,
+        writer: Writer,
+        dead: DeadLetters,
+        checkpoints: Checkpoints,
+        every: float,
+        records: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.shard = shard
+        self._log = log
+        self._writer = writer
+        self._dead = dead
+        self._checkpoints = checkpoints
+        self._every = every
+        self._records = records
+        self._clock = clock
+        self.stall = 0.0
+        self.saved_at = clock()
+        self._saved = shard.sequence
+
+    def step(self, run: Run) -> None:
+        """Take one run: predict, learn, score, set aside what is bad, hand on the predictions."""
+        try:
+            block, answers = self.shard.take(run)
+        except LearnerFailedError as error:
+            raise self._failure(run, error) from error
+        if block.dead:
+            self._dead.add(block.dead, self.shard.lineage)
+        self._writer.put(entries_of(block, answers, self.shard.learner.task, self.shard.lineage))
+
+    def run(
+        self,
+        stop: Callable[[], bool],
+        until: Mapping[int, int] | None = None,
+        watch: Callable[[Loop], None] = lambda loop: None,
+    ) -> None:
+        """Take records until `stop()` or the ends in `until` are reached, and save.
+
+        Parameters
+        ----------
+        stop
+            Asked between blocks.
+        until
+            The offset of each partition at which to end; None goes on for ever.
+        watch
+            Called between blocks, also when no record came.
+        """
+        with _collector_off():
+            while not stop() and not self._reached(until):
+                run = self._log.poll(self._limit(), PATIENCE)
+                if run is not None:
+                    self.step(_cut(run, until))
+                if self._due():
+                    self.save()
+                watch(self)
+            self.save()
+
+    def save(self) -> None:
+        """Publish a checkpoint, if anything was taken since the last, and tell the log's group."""
+        if self.shard.sequence == self._saved:
+            return
+        begun = self._clock()
+        self._writer.drain()
+        saved = self._checkpoints.publish(self.shard.snapshot())
+        self._saved = self.shard.sequence
+        offsets = {p.partition: p.offset for p in saved.positions if p.topic == self._log.topic}
+        self._log.commit(offsets, f"{saved.lineage}:{saved.number}")
+        self.saved_at = self._clock()
+        self.stall = self.saved_at - begun
+
+    def _due(self) -> bool:
+        if self._records and self.shard.sequence % self._records == 0:
+            return True
+        waited = self._clock() - self.saved_at
+        return waited >= max(self._every, STALL_SHARE * self.stall)
+
+    def _limit(self) -> int:
+        if self._records is None:
+            return BLOCK
+        return min(BLOCK, self._records - self.shard.sequence % self._records)
+
+    def _reached(self, until: Mapping[int, int] | None) -> bool:
+        if until is None:
+            return False
+        topic = self._log.topic
+        return all((self.shard.offset(topic, p) or 0) >= end for p, end in until.items())
+
+    def _failure(self, run: Run, error: LearnerFailedError) -> StreamError:
+        return StreamError(
+            f"{error} in {run.topic}/{run.partition} between offsets {run.offsets[0]} and "
+            f"{run.offsets[-1]}: the last checkpoint holds; mend the learner or leave the record "
+            "out, and start again"
+        )
+
+
+def _cut(run: Run, until: Mapping[int, int] | None) -> Run:
+    """Leave out records at or past the offset to end at."""
+    if until is None or run.offsets[-1] < until[run.partition]:
+        return run
+    n = bisect.bisect_left(run.offsets, until[run.partition])
+    return Run(
+        run.topic, run.partition, run.offsets[:n], run.times[:n], run.keys[:n], run.values[:n]
+    )
+
+
+@contextlib.contextmanager
+def _collector_off() -> Iterator[None]:
+    """Leave garbage to reference counts while records flow: looking for it costs a third."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
