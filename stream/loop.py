@@ -17,7 +17,8 @@ from stream.log import Log, Run
 from stream.shard import Shard
 from stream.writer import Writer
 
-BLOCK = 5_000
+SMALLEST, LARGEST = 16, 5_000
+SHORT, LONG = 0.1, 0.4
 PATIENCE = 0.2
 STALL_SHARE = 50
 
@@ -56,12 +57,14 @@ class Loop:
         self._every = every
         self._records = records
         self._clock = clock
+        self._block = SMALLEST
         self.stall = 0.0
         self.saved_at = clock()
-        self._saved = shard.sequence
+        self._saved = self._taken()
 
     def step(self, run: Run) -> None:
         """Take one run: predict, learn, score, set aside what is bad, hand on the predictions."""
+        begun = self._clock()
         try:
             block, answers = self.shard.take(run)
         except LearnerFailedError as error:
@@ -69,6 +72,7 @@ class Loop:
         if block.dead:
             self._dead.add(block.dead, self.shard.lineage)
         self._writer.put(entries_of(block, answers, self.shard.learner.task, self.shard.lineage))
+        self._size(self._clock() - begun)
 
     def run(
         self,
@@ -99,16 +103,19 @@ class Loop:
 
     def save(self) -> None:
         """Publish a checkpoint, if anything was taken since the last, and tell the log's group."""
-        if self.shard.sequence == self._saved:
+        if self._taken() == self._saved:
             return
         begun = self._clock()
         self._writer.drain()
         saved = self._checkpoints.publish(self.shard.snapshot())
-        self._saved = self.shard.sequence
-        offsets = {p.partition: p.offset for p in saved.positions if p.topic == self._log.topic}
+        self._saved = self._taken()
+        offsets = self.shard.offsets(self._log.topic)
         self._log.commit(offsets, f"{saved.lineage}:{saved.number}")
         self.saved_at = self._clock()
         self.stall = self.saved_at - begun
+
+    def _taken(self) -> tuple[int, int]:
+        return self.shard.sequence, len(self.shard.positions)
 
     def _due(self) -> bool:
         if self._records and self.shard.sequence % self._records == 0:
@@ -116,16 +123,23 @@ class Loop:
         waited = self._clock() - self.saved_at
         return waited >= max(self._every, STALL_SHARE * self.stall)
 
+    def _size(self, seconds: float) -> None:
+        """Keep blocks large, and short enough to stop and to show within a second."""
+        if seconds < SHORT:
+            self._block = min(2 * self._block, LARGEST)
+        elif seconds > LONG:
+            self._block = max(self._block // 2, SMALLEST)
+
     def _limit(self) -> int:
         if self._records is None:
-            return BLOCK
-        return min(BLOCK, self._records - self.shard.sequence % self._records)
+            return self._block
+        return min(self._block, self._records - self.shard.sequence % self._records)
 
     def _reached(self, until: Mapping[int, int] | None) -> bool:
         if until is None:
             return False
-        topic = self._log.topic
-        return all((self.shard.offset(topic, p) or 0) >= end for p, end in until.items())
+        taken = self.shard.offsets(self._log.topic)
+        return all(taken[partition] >= end for partition, end in until.items())
 
     def _failure(self, run: Run, error: LearnerFailedError) -> StreamError:
         return StreamError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from learners.base import LEARN, PREDICT, Learner, Predictions, State
 from stream.block import Block
@@ -49,10 +49,18 @@ class Shard:
         self._move(run)
         return block, answers
 
-    def offset(self, topic: str, partition: int) -> int | None:
-        """Return the next offset to take; None if the partition was not begun."""
-        position = self.positions.get((topic, partition))
-        return None if position is None else position.offset
+    def begun(self, topic: str) -> bool:
+        """Return whether a topic has been begun."""
+        return any(position.topic == topic for position in self.positions.values())
+
+    def begin(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Set where to start in each partition of a topic."""
+        for partition, offset in offsets.items():
+            self.positions[topic, partition] = Position(topic, partition, offset, "")
+
+    def offsets(self, topic: str) -> dict[int, int]:
+        """Return the next offset to take in each partition of a topic."""
+        return {p.partition: p.offset for p in self.positions.values() if p.topic == topic}
 
     def snapshot(self) -> Snapshot:
         """Return a copy of the whole state; nothing is changed by it."""

@@ -2,55 +2,87 @@
 
 from __future__ import annotations
 
-import queue
+import collections
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from stream.errors import StoreError
 from stream.store import Entry, Store
 
 WAITING = 2
+SLICE = 0.2
+GRACE = 5.0
 
 
 class Writer:
     """A thread that writes blocks in order, a few behind the loop at most.
 
     An error of the store is raised by the next `put` or `drain`.
+
+    Parameters
+    ----------
+    store
+        Where the blocks go.
+    stop
+        Once it says so, a store that does not answer is waited for 5 seconds, no longer.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stop: Callable[[], bool]) -> None:
         self._store = store
-        self._queue: queue.Queue[Sequence[Entry] | None] = queue.Queue(WAITING)
-        self._error: BaseException | None = None
+        self._stop = stop
+        self._queue: collections.deque[Sequence[Entry]] = collections.deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Hand over a block's entries; wait if the store is more than two blocks behind."""
-        self._raise()
         if entries:
-            self._queue.put(entries)
+            self._wait_for(lambda: len(self._queue) < WAITING)
+            with self._changed:
+                self._queue.append(entries)
+                self._changed.notify_all()
 
     def drain(self) -> None:
         """Return when everything handed over is in the store."""
-        self._queue.join()
-        self._raise()
+        self._wait_for(lambda: not self._queue)
 
     def close(self) -> None:
-        """Write what was handed over and end the thread."""
-        self._queue.put(None)
-        self._thread.join()
+        """End the thread; what was not drained may be lost, and is written again on resuming."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(GRACE)
 
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def _wait_for(self, done: Callable[[], bool]) -> None:
+        left = GRACE
+        with self._changed:
+            while self._error is None and not done():
+                self._changed.wait(SLICE)
+                left -= SLICE * self._stop()
+                if left <= 0:
+                    raise StoreError(
+                        "wanted to stop, got no answer from the store: what was taken since the "
+                        "last checkpoint is taken again at the next start"
+                    )
+            if self._error is not None:
+                raise self._error
 
     def _run(self) -> None:
-        while (entries := self._queue.get()) is not None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if self._closed:
+                    return
+                entries = self._queue[0]
             try:
-                if self._error is None:
-                    self._store.put(entries)
+                self._store.put(entries)
             except Exception as error:
                 self._error = error
-            finally:
-                self._queue.task_done()
-        self._queue.task_done()
+            with self._changed:
+                self._queue.popleft()
+                self._changed.notify_all()
+                if self._error is not None:
+                    return
