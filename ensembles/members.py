@@ -1,0 +1,168 @@
+"""The members of a rolling ensemble: learners, each trained on one window."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from river import base
+from sklearn.base import clone
+
+from learners.base import PREDICT, Examples, Label, Learner, Predictions, Task
+from learners.roads import as_learner
+from learners.schema import Schema
+from learners.tabular import Tabular
+
+
+@dataclasses.dataclass(slots=True)
+class Member:
+    """A learner and what the ensemble knows of it.
+
+    Attributes
+    ----------
+    index
+        How many members were opened before it.
+    first
+        Number of the first record of its window.
+    learner
+        What was trained on the window.
+    learned
+        Records it learned in its window.
+    total, count
+        Its discounted losses, see `ensembles.votes.discounted`.
+    """
+
+    index: int
+    first: int
+    learner: Learner
+    learned: int = 0
+    total: float = 0.0
+    count: float = 0.0
+
+    @property
+    def schema(self) -> Schema | None:
+        """The fields and classes it knows, where its kind of learner is bound to any."""
+        return self.learner.schema if isinstance(self.learner, Tabular) else None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has learned enough to answer."""
+        return self.learner.ready if isinstance(self.learner, Tabular) else self.learned > 0
+
+    def declare(self, classes: Sequence[Label] | None, fields: Sequence[Any] | None) -> None:
+        """Make known what the stream is known to hold, where it matters to the learner."""
+        if isinstance(self.learner, Tabular):
+            self.learner.declare(classes, fields)
+
+    def answer(self, rows: Examples) -> Predictions:
+        """Answer all rows without learning."""
+        if isinstance(self.learner, Tabular):
+            return self.learner.predict(rows)
+        return self.learner.predict_learn(_asking(rows, np.full(len(rows), PREDICT, np.uint8)))
+
+    def answer_learn(self, rows: Examples) -> Predictions:
+        """Answer all rows, each before it is learned if it is to be."""
+        return self.learner.predict_learn(_asking(rows, rows.op | np.uint8(PREDICT)))
+
+    def close(self) -> None:
+        """Fit, where the learner does that when its window closes."""
+        if isinstance(self.learner, Tabular):
+            self.learner.close()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the learner."""
+        return {
+            "index": self.index,
+            "first": self.first,
+            "learned": self.learned,
+            "total": self.total,
+            "count": self.count,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member as it is shown.
+
+    Attributes
+    ----------
+    index
+        How many members were opened before it.
+    first, last
+        Numbers of the first and last record it learned, as windows count them; `last` is
+        `first` - 1 before the first.
+    learned
+        Records it learned in its window.
+    closed
+        Whether its window is over.
+    weight
+        Its share of the vote now, 0 to 1.
+    loss
+        Mean of its recent losses, None before the first.
+    """
+
+    index: int
+    first: int
+    last: int
+    learned: int
+    closed: bool
+    weight: float
+    loss: float | None
+
+
+def make_learner(
+    model: Any,
+    seed: int | None,
+    task: Task,
+    positive: Label | None,
+    classes: Sequence[Label] | None,
+    window: int,
+    index: int,
+) -> Learner:
+    """Return the untrained learner of the member of an index, see `seeded` and `as_learner`."""
+    return as_learner(
+        seeded(model, seed, index), task, positive=positive, classes=classes, window=window
+    )
+
+
+def seeded(model: Any, seed: int | None, index: int) -> Any:
+    """Return an untrained copy of a model; seeds it leaves open are drawn from (seed, index).
+
+    With `seed` None they stay open. A member's draws do not depend on the members before it.
+    """
+    if seed is None:
+        drawn = None
+    else:
+        drawn = int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1)
+    if isinstance(model, base.Base):
+        return model.clone(None if drawn is None else _river_seeds(model._get_params(), drawn))
+    if not hasattr(model, "get_params"):
+        return model.fresh() if hasattr(model, "fresh") else copy.deepcopy(model)
+    twin = clone(model)
+    if drawn is not None:
+        left_open = [
+            name
+            for name, value in twin.get_params().items()
+            if value is None and name.rsplit("__", 1)[-1] == "random_state"
+        ]
+        twin.set_params(**dict.fromkeys(left_open, drawn))
+    return twin
+
+
+def _river_seeds(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
+    filled = {}
+    for name, value in parameters.items():
+        if name == "seed" and value is None:
+            filled[name] = seed
+        elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict):
+            filled[name] = (value[0], _river_seeds(value[1], seed))
+        else:
+            filled[name] = value
+    return filled
+
+
+def _asking(rows: Examples, op: Any) -> Examples:
+    return Examples(rows.rows, op, rows.y, rows.weight, rows.time, rows.classes)

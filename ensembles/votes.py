@@ -1,0 +1,146 @@
+"""How the members of an ensemble vote together, and how their votes are weighted.
+
+Every operation is elementwise, or a sum over members in their order, and none calls a
+transcendental function: how many rows are in a block cannot change a bit of the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learners.base import Floats, Predictions
+
+VOTES = ("recent_loss", "uniform", "age")
+
+_FLOOR = 1e-6
+
+
+def age_weights(ages: Sequence[int], decay: float) -> Floats:
+    """Return decay ** age: float64[m], 1 for a member of age 0.
+
+    Examples
+    --------
+    >>> age_weights([2, 1, 0], 0.5).tolist()
+    [0.25, 0.5, 1.0]
+    """
+    return np.array([decay**age for age in ages], np.float64)
+
+
+def discounted(
+    losses: Sequence[float], total: float, count: float, decay: float
+) -> tuple[list[float], list[float]]:
+    """Discount a member's losses: total = decay * total + loss, count = decay * count + 1.
+
+    Parameters
+    ----------
+    losses
+        The member's loss on each row; NaN leaves total and count as they are.
+    total, count
+        What both are before the first row.
+    decay
+        What an older loss counts against the one after it, in (0, 1].
+
+    Returns
+    -------
+    totals, counts
+        What both are before each row, and after the last: n + 1 values each.
+
+    Examples
+    --------
+    >>> discounted([1.0, 0.0], 0.0, 0.0, 0.5)
+    ([0.0, 1.0, 0.5], [0.0, 1.0, 1.5])
+    """
+    totals, counts = [total], [count]
+    for loss in losses:
+        if loss == loss:
+            total = decay * total + loss
+            count = decay * count + 1.0
+        totals.append(total)
+        counts.append(count)
+    return totals, counts
+
+
+def loss_weights(totals: Floats, counts: Floats) -> Floats:
+    """Weigh members by their recent loss: 1 / (mean discounted squared error + 1e-6) squared.
+
+    The inverse of the mean squared error weighs forecasts that are independent best (Bates and
+    Granger, "The combination of forecasts", 1969); squaring it follows drift faster, as the
+    members of windows before a drift lose their say. A member without losses weighs what the
+    others weigh on average, or 1.
+
+    Parameters
+    ----------
+    totals, counts
+        float64[m, n], from `discounted`.
+
+    Returns
+    -------
+    float64[m, n].
+
+    Examples
+    --------
+    >>> loss_weights(np.array([[0.5], [0.0]]), np.array([[2.0], [0.0]])).round(2).tolist()
+    [[16.0], [16.0]]
+    """
+    judged = counts > 0
+    mean = totals / np.where(judged, counts, 1.0) + _FLOOR
+    weights = 1.0 / (mean * mean)
+    if judged.all():
+        return weights
+    sums = ordered_sum(np.where(judged, weights, 0.0))
+    others = ordered_sum(judged.astype(np.float64))
+    average = np.where(others > 0, sums / np.where(others > 0, others, 1.0), 1.0)
+    return np.where(judged, weights, average)
+
+
+def class_votes(weights: Floats, values: Floats, probas: Floats) -> Predictions:
+    """Average members' probabilities; the answer is the class of the highest, the first of ties.
+
+    Parameters
+    ----------
+    weights
+        float64[m, n].
+    values
+        float64[m, n], NaN where a member has no answer and so no vote.
+    probas
+        float64[m, n, k].
+    """
+    given = np.where(np.isnan(values), 0.0, weights)
+    total = ordered_sum(given)
+    summed = ordered_sum(given[:, :, None] * probas)
+    answered = total > 0
+    proba = summed / np.where(answered, total, 1.0)[:, None]
+    if not proba.shape[1]:
+        return Predictions(np.full(len(total), math.nan), proba)
+    return Predictions(np.where(answered, proba.argmax(axis=1), math.nan), proba)
+
+
+def number_votes(weights: Floats, values: Floats) -> Predictions:
+    """Average members' numbers: weights and values float64[m, n], NaN in `values` for no vote."""
+    silent = np.isnan(values)
+    given = np.where(silent, 0.0, weights)
+    total = ordered_sum(given)
+    summed = ordered_sum(given * np.where(silent, 0.0, values))
+    answered = total > 0
+    return Predictions(np.where(answered, summed / np.where(answered, total, 1.0), math.nan))
+
+
+def class_losses(codes: NDArray[np.int64], values: Floats, probas: Floats) -> Floats:
+    """Return (1 - p)**2 of the true class's probability: float64[m, n], NaN where no answer."""
+    missed = 1.0 - probas[:, np.arange(len(codes)), codes]
+    return np.where(np.isnan(values), math.nan, missed * missed)
+
+
+def number_losses(targets: Floats, values: Floats) -> Floats:
+    """Return squared errors: float64[m, n], NaN where a member has no answer."""
+    missed = values - targets
+    return missed * missed
+
+
+def ordered_sum(terms: Floats) -> Floats:
+    """Sum over members one after the other; numpy's own sum groups them by the block's shape."""
+    return np.asarray(np.add.accumulate(terms, axis=0)[-1])
