@@ -118,7 +118,7 @@ class Service:
         _refuse_lost(checkpoints, log, self.config)
         claimed = checkpoints.claim(shard.snapshot())
         shard.restore(claimed, checkpoints.state)
-        store.claim(checkpoints.epoch)
+        _claim_store(store, checkpoints.epoch, self.config)
         with contextlib.ExitStack() as stack:
             dead = stack.enter_context(contextlib.closing(open_dead(self.config)))
             writer = stack.enter_context(contextlib.closing(Writer(store, stop)))
@@ -254,3 +254,13 @@ def _refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
             f"{config.checkpoint.path}: bring that folder back, or set another [log] group to "
             "begin a new model"
         )
+
+
+def _claim_store(store: Store, epoch: int, config: Config) -> None:
+    try:
+        store.claim(epoch)
+    except FencedError as error:
+        raise FencedError(
+            f"{error}; or, if {config.checkpoint.path} was emptied on purpose, give the service "
+            "another name, since its predictions in the store are newer than a new model's"
+        ) from error
