@@ -165,6 +165,7 @@ VALUES = _names(
         "NominalSplitterReg._update_estimator_univariate"
     ),
     river__utils__math="minkowski_distance",
+    scipy___lib__array_api_compat__numpy___aliases="asarray",
     sklearn__cluster___kmeans="_kmeans_single_elkan _kmeans_single_lloyd",
     sklearn__feature_selection___univariate_selection="chi2 f_classif f_regression",
     sklearn__metrics___classification="accuracy_score balanced_accuracy_score",
@@ -181,7 +182,8 @@ METHODS = _names(
         "PageHinkley._test_both PageHinkley._test_down PageHinkley._test_up"
     ),
     river__ensemble__bagging=(
-        "LeveragingBaggingClassifier._leveraging_bag LeveragingBaggingClassifier._leveraging_bag_me "
+        "LeveragingBaggingClassifier._leveraging_bag "
+        "LeveragingBaggingClassifier._leveraging_bag_me "
         "LeveragingBaggingClassifier._leveraging_bag_half "
         "LeveragingBaggingClassifier._leveraging_bag_wt "
         "LeveragingBaggingClassifier._leveraging_subag"

@@ -14,17 +14,30 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
+from river.proba.base import Distribution
 
 from learners.errors import StateError
 
-# What predicting fills in, and learning rebuilds: not state.
+# What predicting fills in and learning rebuilds, or pickling leaves out: not state.
 CACHES = {
+    "river.cluster.dbstream.DBSTREAM": frozenset(
+        ("_n_clusters", "_clusters", "_centers", "clustering_is_up_to_date")
+    ),
+    "river.linear_model.bayesian_lin_reg.BayesianLinearRegression": frozenset(
+        ("_m_arr", "_m_dirty")
+    ),
     "river.compose.pipeline.Pipeline": frozenset(
         ("_plan", "_inference_transformers", "_last_step_cached", "_last_step_params")
     ),
+    "sklearn.feature_extraction.text._VectorizerMixin": frozenset(("_stop_words_id",)),
+    "sklearn.preprocessing._label.MultiLabelBinarizer": frozenset(("_cached_dict",)),
+    "sklearn.utils._bunch.Bunch": frozenset(("_deprecated_key_to_warnings",)),
 }
+# Trees whose seventh to tenth part of the state count the queries they answered.
+_COUNTING = frozenset(
+    ("sklearn.neighbors._kd_tree.KDTree", "sklearn.neighbors._ball_tree.BallTree")
+)
 _DEEP = 1_000_000
 _pack_float = struct.Struct("<d").pack
 
@@ -190,13 +203,13 @@ def _other(walk: _Digester, value: object) -> bytes:
         return b"scalar" + _array(walk, np.asarray(value))
     if isinstance(value, np.random.BitGenerator):
         return b"BitGenerator" + walk.token(value.state)
-    if scipy.sparse.issparse(value):
+    if type(value).__module__.startswith("scipy.sparse.") and hasattr(value, "tocsr"):
         return _sparse(walk, value)
     reduced = _reduce(value)
     if isinstance(reduced, str):
         return b"global" + walk.tokens((getattr(value, "__module__", None), reduced))
     make, made_of, state, items, pairs = (*reduced, None, None, None)[:5]
-    if make in (copyreg.__newobj__, copyreg.__newobj_ex__):  # type: ignore[attr-defined]  # not in the stubs
+    if make in (copyreg.__newobj__, copyreg.__newobj_ex__):  # type: ignore[attr-defined]
         make, made_of = type(value), made_of[1:]
     parts = [b"object", _text(_name(type(value))), walk.token(make), walk.tokens(made_of)]
     parts.append(_state(walk, type(value), state))
@@ -218,13 +231,20 @@ def _reduce(value: object) -> str | tuple[Any, ...]:
 
 def _state(walk: _Digester, kind: type, state: Any) -> bytes:
     """Return what stands for a state: attributes by name, without caches."""
+    if state is None:
+        return b"{}"
     if isinstance(state, dict):
+        if issubclass(kind, Distribution) and state.get("seed") is None:
+            # River's trees hold these by the thousand, unseeded, and never sample from them.
+            state = {name: held for name, held in state.items() if name != "_rng"}
         caches = _caches(kind)
         names = sorted([str(name) for name in state if name not in caches])
         token = walk.token
         return b"{" + b"".join([_text(name) + token(state[name]) for name in names]) + b"}"
     if type(state) is tuple and len(state) == 2 and isinstance(state[1], dict):
         return b"(" + _state(walk, kind, state[0]) + _state(walk, kind, state[1]) + b")"
+    if _name(kind) in _COUNTING:
+        state = state[:7] + state[11:]
     return walk.token(state)
 
 

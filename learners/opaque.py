@@ -18,7 +18,7 @@ import sys
 from typing import Any
 
 from learners.errors import StateError
-from learners.numpy_states import REDUCERS
+from learners.reducers import REDUCERS
 from learners.unpickler import Unpickler
 
 _DEEP = 1_000_000

@@ -9,15 +9,15 @@ import io
 import pickle
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from learners import allowed, numpy_states
+from learners import allowed, reducers
 from learners.errors import StateError
 
 # Made by a listed function rather than by their own name.
-_FILLED = (
+_FILLED: tuple[type, ...] = (
     functools.partial,
     np.random.BitGenerator,
     np.random.Generator,
@@ -46,6 +46,7 @@ class Unpickler(pickle._Unpickler):
     stack: list[Any]
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
+    read: Callable[[int], bytes]
 
     def __init__(self, data: bytes, also: frozenset[str]) -> None:
         super().__init__(io.BytesIO(data))
@@ -166,7 +167,9 @@ class Unpickler(pickle._Unpickler):
             raise EOFError(f"{length} bytes are not there")
         self.append(bytearray(self.read(length)))
 
-    dispatch = {step[0]: pickle._Unpickler.dispatch[step[0]] for step in _MOVES} | {
+    dispatch: ClassVar[dict[int, Any]] = {
+        step[0]: pickle._Unpickler.dispatch[step[0]] for step in _MOVES
+    } | {
         pickle.REDUCE[0]: reduce,
         pickle.NEWOBJ[0]: new,
         pickle.NEWOBJ_EX[0]: new_with_keywords,
@@ -230,5 +233,5 @@ def _refuse_call(target: Any) -> NoReturn:
 _OWN: dict[str, Any] = {
     "builtins.getattr": _bound,
     "builtins.iter": _iterator,
-    **{f"{f.__module__}.{f.__qualname__}": f for f in numpy_states.FUNCTIONS},
+    **{f"{f.__module__}.{f.__qualname__}": f for f in reducers.FUNCTIONS},
 }
