@@ -11,7 +11,7 @@ import numpy as np
 from ensembles.ballot import Rules, hold, weights_of
 from ensembles.members import Member, MemberView
 from ensembles.windows import CountWindow
-from learners.base import LEARN, Examples, Label, Learner, Predictions, State, Task
+from learners.base import LEARN, PREDICT, Examples, Label, Learner, Predictions, State, Task
 from learners.errors import LearnerFailedError, StateError
 from learners.schema import plain
 
@@ -52,7 +52,13 @@ class Ensemble:
         self.task = self.open.learner.task
 
     def predict_learn(self, rows: Examples) -> Predictions:
-        """See `learners.base.Learner`; a row that is only to be predicted is never refused."""
+        """See `learners.base.Learner`; a row that is only to be predicted is never refused.
+
+        A record of weight 0 teaches nothing and is not counted as learned.
+        """
+        if not rows.weight.all():
+            op = np.where(rows.weight == 0, rows.op & PREDICT, rows.op).astype(np.uint8)
+            rows = Examples(rows.rows, op, rows.y, rows.weight, rows.time, rows.classes)
         pieces: list[Predictions] = []
         refused: dict[int, str] = {}
         start, n = 0, len(rows)

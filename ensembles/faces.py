@@ -89,15 +89,22 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def learn_many(self, X: pd.DataFrame, y: pd.Series) -> None:
         """Learn the rows of a data frame in order, as `learn_one` does one after the other."""
-        self._learn(_records(X), list(y), None)
+        self._learn(records_of(X), list(y), None)
+
+    def _partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        rows, targets = self._checked(X, y, reset=self._ensemble is None)
+        self._declare(targets, classes)
+        self._learn(rows, targets, _weights(sample_weight, X))
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Start over, and learn all rows in order.
 
         Where nothing could answer by then, the open window closes early.
         """
+        rows, targets = self._checked(X, y, reset=True)
         self._ensemble = None
-        self._fit(X, y, y, sample_weight, reset=True)
+        self._declare(targets, targets)
+        self._learn(rows, targets, _weights(sample_weight, X))
         self._begun().finish()
         return self
 
@@ -175,22 +182,13 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         y = np.full(len(rows), math.nan)
         return ensemble.predict_learn(Examples.of(rows, y, self._classes, PREDICT))
 
-    def _fit(self, X: Any, y: Any, classes: Any, sample_weight: Any, reset: bool) -> None:
-        """Check and learn a table."""
-        rows, targets = self._checked(X, y, reset)
-        self._declare(targets, classes)
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X)
-        self._learn(rows, targets, weights)
-
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[list[Features], list[Any]]:
         """Return a table's rows as dicts, and its targets as a list."""
         if _has_text(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
-            return _records(X), y.tolist()
+            return records_of(X), y.tolist()
         matrix, y = validate_data(
             self,
             X,
@@ -207,9 +205,9 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         check_is_fitted(self)
         if _has_text(X):
             validate_data(self, X, reset=False, skip_check_array=True)
-            return _records(X)
+            return records_of(X)
         if getattr(self, "n_features_in_", None) is None:
-            return _records(pd.DataFrame(X))
+            return records_of(pd.DataFrame(X))
         return self._dicts(
             validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         )
@@ -222,13 +220,18 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         )
 
 
+def _weights(sample_weight: Any, X: Any) -> Any:
+    return None if sample_weight is None else _check_sample_weight(sample_weight, X)
+
+
 def _has_text(X: Any) -> bool:
     return isinstance(X, pd.DataFrame) and not all(
         pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes
     )
 
 
-def _records(frame: pd.DataFrame) -> list[Features]:
+def records_of(frame: pd.DataFrame) -> list[Features]:
+    """Return the rows of a data frame as dicts of their values' own types."""
     return _without_missing(frame.to_dict("records"), frame)
 
 

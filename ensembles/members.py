@@ -153,7 +153,7 @@ def seeded(model: Any, seed: int | None, index: int) -> Any:
 
 
 def _river_seeds(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
-    filled = {}
+    filled: dict[str, Any] = {}
     for name, value in parameters.items():
         if name == "seed" and value is None:
             filled[name] = seed

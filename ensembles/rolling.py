@@ -12,7 +12,8 @@ from river import base, naive_bayes, tree
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from ensembles.faces import RollingEstimator, _records
+from ensembles.ballot import probabilities
+from ensembles.faces import RollingEstimator, records_of
 from learners.base import Features, Floats, Label, Task
 from learners.schema import plain
 
@@ -120,20 +121,20 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
 
     def predict_proba_many(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return a column of probabilities for each class."""
-        answer = self._ask(_records(X))
+        answer = self._ask(records_of(X))
         return pd.DataFrame(answer.proba, index=X.index, columns=self._classes.labels)
 
     def predict_many(self, X: pd.DataFrame) -> pd.Series:
         """Return the class of each row, None where no member has an answer."""
         labels = [
             None if math.isnan(value) else self._classes.labels[int(value)]
-            for value in self._ask(_records(X)).value.tolist()
+            for value in self._ask(records_of(X)).value.tolist()
         ]
         return pd.Series(labels, index=X.index)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn all rows in order; `classes` given with the first call are declared."""
-        self._fit(X, y, classes, sample_weight, reset=self._ensemble is None)
+        self._partial_fit(X, y, classes, sample_weight)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -145,13 +146,10 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
 
     def predict_proba(self, X: Any) -> Floats:
         """Return float64[n, k] in the order of `classes_`, equal where no member has an answer."""
-        rows = self._asked(X)
-        answer = self._ask(rows)
+        answer = self._ask(self._asked(X))
         codes = [self._classes.codes[label] for label in self.classes_.tolist()]
-        proba = np.full((len(rows), len(codes)), 1.0 / len(codes))
-        known = ~np.isnan(answer.value)
-        proba[known] = answer.proba[known][:, codes]
-        return proba
+        proba = probabilities(answer, len(codes))[:, codes]
+        return np.where(np.isnan(answer.value)[:, None], 1.0 / len(codes), proba)
 
     def _default(self) -> Any:
         return tree.HoeffdingTreeClassifier()
@@ -223,11 +221,11 @@ class RollingRegressor(RegressorMixin, RollingEstimator, base.MiniBatchRegressor
 
     def predict_many(self, X: pd.DataFrame) -> pd.Series:
         """Return the number of each row, 0 while no member has an answer."""
-        return pd.Series(np.nan_to_num(self._ask(_records(X)).value), index=X.index)
+        return pd.Series(np.nan_to_num(self._ask(records_of(X)).value), index=X.index)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn all rows in order."""
-        self._fit(X, y, None, sample_weight, reset=self._ensemble is None)
+        self._partial_fit(X, y, None, sample_weight)
         return self
 
     def predict(self, X: Any) -> Floats:

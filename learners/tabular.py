@@ -170,7 +170,7 @@ class Tabular(abc.ABC):
             matrix = rows.columns(fields)
         except LearnerError:
             matrix = np.array([_numbers(row, fields) for row in rows.rows])
-        usable = np.ones(len(matrix), bool)
+        usable: Any = np.ones(len(matrix), bool)
         if not self.schema.missing:
             usable = ~np.isnan(matrix).any(axis=1)
         return matrix[usable], usable
@@ -258,7 +258,7 @@ def _codes(labels: Any, classes: Classes) -> Floats:
 def _numbers(row: Features, fields: tuple[Any, ...]) -> list[float]:
     """Return a row of numbers, all NaN if one value is none."""
     try:
-        return np.array([row.get(field) for field in fields], np.float64).tolist()
+        return [float(cell) for cell in np.array([row.get(f) for f in fields], np.float64)]
     except (TypeError, ValueError):
         return [math.nan] * len(fields)
 
@@ -269,4 +269,4 @@ def _anomaly_scores(model: Any, table: Any) -> Floats:
         return -np.asarray(model.score_samples(table), np.float64)
     if hasattr(model, "decision_function"):
         return -np.asarray(model.decision_function(table), np.float64)
-    return np.asarray(model.transform(table), np.float64).min(axis=1)
+    return np.asarray(np.asarray(model.transform(table)).min(axis=1), np.float64)

@@ -1,0 +1,152 @@
+"""The contract of a learner as plain functions, to be run on any of them.
+
+Each takes `make`, which returns an untrained learner, and `rows`, which it is run on; it raises
+`AssertionError` where the contract is broken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from learners.base import PREDICT, Examples, Learner, Predictions, State
+from learners.digests import digest
+
+Make = Callable[[], Learner]
+
+
+def check_cuts(make: Make, rows: Examples, cuts: Sequence[int]) -> None:
+    """Cutting the rows before the numbers in `cuts` changes no answer, state or digest."""
+    whole, parts = make(), make()
+    answer = whole.predict_learn(rows)
+    same_answers(answer, predict_learn_cut(parts, rows, cuts))
+    same_states(whole.state(), parts.state())
+    assert digest(whole.estimator) == digest(parts.estimator), "the cut changed the digest"
+
+
+def check_predict_is_pure(make: Make, rows: Examples) -> None:
+    """Predicting and saving change neither the state nor the digest, nor any answer."""
+    learner = make()
+    learner.predict_learn(rows)
+    before, state = digest(learner.estimator), learner.state()
+    asked = with_op(rows, PREDICT)
+    first = learner.predict_learn(asked)
+    same_answers(first, learner.predict_learn(asked))
+    same_states(state, learner.state())
+    assert digest(learner.estimator) == before, "predicting changed the digest"
+
+
+def check_resume(make: Make, rows: Examples, cut: int) -> None:
+    """A learner restored from a state goes on as the one that gave it."""
+    first, second = make(), make()
+    first.predict_learn(rows[:cut])
+    state = first.state()
+    second.restore(state)
+    same_states(state, second.state())
+    same_answers(first.predict_learn(rows[cut:]), second.predict_learn(rows[cut:]))
+    same_states(first.state(), second.state())
+    assert digest(first.estimator) == digest(second.estimator), "the digest was not restored"
+
+
+def check_state_is_private(make: Make, rows: Examples) -> None:
+    """A state does not change when the learner that gave it goes on, and holds only JSON."""
+    learner, half = make(), len(rows) // 2
+    learner.predict_learn(rows[:half])
+    state, twin = learner.state(), learner.state()
+    learner.predict_learn(rows[half:])
+    same_states(state, twin)
+    for part in states_in(state):
+        json.dumps(part.meta, allow_nan=False)
+
+
+def check_fresh(make: Make, rows: Examples) -> None:
+    """An untrained copy of a trained learner is as one made anew."""
+    learner, new = make(), make()
+    untrained = new.state()
+    learner.predict_learn(rows)
+    fresh = learner.fresh()
+    same_states(untrained, fresh.state())
+    same_answers(new.predict_learn(rows), fresh.predict_learn(rows))
+
+
+def check_refused(make: Make, rows: Examples, strange: Examples) -> None:
+    """Rows that are refused leave the learner as if they had not been there."""
+    without, among = make(), make()
+    half = len(rows) // 2
+    answer = without.predict_learn(rows)
+    first = among.predict_learn(rows[:half])
+    taken, reason = among.admit(strange)
+    refused = among.predict_learn(strange).refused
+    assert taken == 0 and reason, "the strange row is not refused"
+    assert set(refused) == set(range(len(strange))), "admit and predict_learn do not agree"
+    same_answers(answer, joined([first, among.predict_learn(rows[half:])]))
+    same_states(without.state(), among.state())
+
+
+def check_answers_come_first(make: Make, rows: Examples) -> None:
+    """A row's answer does not depend on the labels of it and of the rows after it."""
+    first, second = make(), make()
+    half = len(rows) // 2
+    other = rows[half:]
+    shuffled = Examples(
+        other.rows, other.op, np.roll(other.y, 1), other.weight, other.time, other.classes
+    )
+    same_answers(first.predict_learn(rows[:half]), second.predict_learn(rows[:half]))
+    same_answers(first.predict_learn(other[:1]), second.predict_learn(shuffled[:1]))
+
+
+def predict_learn_cut(learner: Learner, rows: Examples, cuts: Sequence[int]) -> Predictions:
+    """Give the rows in blocks, cut before the numbers in `cuts`, and return one answer."""
+    edges = [0, *sorted(cut for cut in set(cuts) if 0 < cut < len(rows)), len(rows)]
+    pieces = []
+    for start, end in zip(edges, edges[1:], strict=False):
+        piece = learner.predict_learn(rows[start:end])
+        piece.refused = {start + i: reason for i, reason in piece.refused.items()}
+        pieces.append(piece)
+    return joined(pieces)
+
+
+def joined(pieces: Sequence[Predictions]) -> Predictions:
+    """Return answers to consecutive blocks as one."""
+    probas = [piece.proba for piece in pieces if piece.proba is not None]
+    return Predictions(
+        np.concatenate([piece.value for piece in pieces]),
+        np.concatenate(probas) if probas else None,
+        {i: reason for piece in pieces for i, reason in piece.refused.items()},
+    )
+
+
+def with_op(rows: Examples, op: int) -> Examples:
+    """Return the same rows with one operation."""
+    ops = np.full(len(rows), op, np.uint8)
+    return Examples(rows.rows, ops, rows.y, rows.weight, rows.time, rows.classes)
+
+
+def same_answers(first: Predictions, second: Predictions) -> None:
+    """Require equal answers, to the last bit."""
+    np.testing.assert_array_equal(first.value, second.value)
+    assert (first.proba is None) == (second.proba is None), "only one has probabilities"
+    if first.proba is not None and second.proba is not None:
+        np.testing.assert_array_equal(first.proba, second.proba)
+    assert first.refused == second.refused, "other rows are refused"
+
+
+def same_states(first: State, second: State) -> None:
+    """Require equal states; opaque parts may be other bytes of equal estimators."""
+    assert first.meta == second.meta, f"{first.meta} is not {second.meta}"
+    assert first.arrays.keys() == second.arrays.keys(), "other arrays"
+    for name, array in first.arrays.items():
+        np.testing.assert_array_equal(array, second.arrays[name])
+    assert first.opaque.keys() == second.opaque.keys(), "other opaque parts"
+    assert first.members.keys() == second.members.keys(), "other members"
+    for name, member in first.members.items():
+        same_states(member, second.members[name])
+
+
+def states_in(state: State) -> Iterator[State]:
+    """Yield a state and those of its members."""
+    yield state
+    for member in state.members.values():
+        yield from states_in(member)
