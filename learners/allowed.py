@@ -118,8 +118,7 @@ MADE = _names(
         "Matern Product RBF RationalQuadratic Sum WhiteKernel"
     ),
     sklearn__metrics___dist_metrics=(
-        "ChebyshevDistance64 EuclideanDistance EuclideanDistance64 ManhattanDistance64 "
-        "MinkowskiDistance64"
+        "ChebyshevDistance64 EuclideanDistance64 ManhattanDistance64 MinkowskiDistance64"
     ),
     sklearn__metrics___scorer="_CurveScorer _PassthroughScorer _Scorer",
     sklearn__model_selection___split="KFold RepeatedKFold StratifiedKFold TimeSeriesSplit",
@@ -149,9 +148,7 @@ VALUES = _names(
     river__feature_extraction__vectorize=(
         "find_ngrams remove_stop_words strip_accents_unicode tokenize_using_regex_pattern"
     ),
-    river__metrics__mutual_info=(
-        "_average_arithmetic _average_geometric _average_max _average_min"
-    ),
+    river__metrics__mutual_info=("_average_arithmetic _average_geometric"),
     river__forest__online_extra_trees=(
         "ExtraTrees._detection_mode_all ExtraTrees._detection_mode_drop "
         "ExtraTrees._detection_mode_off"
