@@ -1,0 +1,144 @@
+"""The commands of `alluvia`, and what each is asked with."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Configuration = Annotated[Path, typer.Argument(metavar="CONFIG", help="The service's TOML file.")]
+Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of records.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="CSV, JSON lines (.gz too) or Parquet.")
+]
+UntilEnd = Annotated[
+    bool, typer.Option("--until-end", help="Stop where each partition ends at the start.")
+]
+Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it is made.")]
+Rate = Annotated[str | None, typer.Option(metavar="N/s", help="Records per second at most.")]
+Columns = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Names of the columns of CSV without a header.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Show this many at most.")]
+Full = Annotated[bool, typer.Option("--full", help="Show all bytes of a long record.")]
+History = Annotated[
+    list[Path] | None, typer.Option("--file", metavar="FILE", help="History; may be repeated.")
+]
+FromLog = Annotated[bool, typer.Option("--log", help="History is the service's own topic.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="X", help="Offset or RFC 3339 time to begin at.")
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="Y", help="Offset or RFC 3339 time to end before.")
+]
+As = Annotated[str, typer.Option("--as", metavar="NAME", help="Name of the replayed model.")]
+
+app = typer.Typer(
+    help="Learn from a stream: predict, then learn, record by record, and never start over.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command of these arguments and return its exit code."""
+    try:
+        app(args=list(arguments), prog_name="alluvia")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def _module(name: str) -> Any:
+    """Import what does a command's work only when it is asked for: help must not wait for it."""
+    return importlib.import_module(f"stream.{name}")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alluvia {version('alluvia')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print tracebacks, and what libraries log.")
+    ] = False,
+) -> None:
+    """Both are dealt with before a command begins."""
+
+
+@app.command("run")
+def _run(config: Configuration, until_end: UntilEnd = False) -> None:
+    """Run the service: take records, predict, learn, and answer look-ups.
+
+    SIGTERM or Ctrl-C finishes the block, saves and leaves; a second one stops at once.
+    """
+    _module("runner").run(config, until_end)
+
+
+@app.command()
+def feed(
+    config: Configuration,
+    files: Files,
+    partitions: Partitions = 1,
+    rate: Rate = None,
+    columns: Columns = None,
+) -> None:
+    """Append the records of files to the service's topic, which is made if it is missing."""
+    _module("feed").feed(config, files, partitions, rate, columns.split(",") if columns else None)
+
+
+@app.command()
+def lookup(config: Configuration, keys: Keys) -> None:
+    """Print the stored prediction of each key as a line of JSON; exit 1 if one has none."""
+    if not _module("inspection").lookup(config, keys):
+        raise typer.Exit(1)
+
+
+@app.command()
+def state(config: Configuration) -> None:
+    """Print what the newest checkpoint holds, as JSON; the service may be running."""
+    _module("inspection").state(config)
+
+
+@app.command()
+def dead(config: Configuration, limit: Limit = None, full: Full = False) -> None:
+    """Print the records that were set aside, a line of JSON each, with reason and bytes."""
+    _module("inspection").dead(config, limit, full)
+
+
+@app.command()
+def replay(
+    config: Configuration,
+    name: As,
+    files: History = None,
+    log: FromLog = False,
+    first: From = None,
+    end: To = None,
+) -> None:
+    """Run history through the same loop into a model of its own, which keeps its own name.
+
+    History is files (--file) or the service's topic (--log). Interrupted, it goes on when
+    started again.
+    """
+    if bool(files) == log:
+        raise typer.BadParameter("wanted either --file or --log: say where history comes from")
+    _module("replay").replay(config, name, files or [], first, end)
+
+
+@app.command()
+def check(config: Configuration) -> None:
+    """Check the configuration, log and store; show the learner, the fields, what would happen."""
+    _module("check").check(config)

@@ -1,0 +1,92 @@
+"""The live panel: how a run is going, drawn on a terminal between blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel as Frame
+from rich.table import Table
+
+from stream.loop import Loop
+from stream.report import Pace, Progress
+from stream.tables import NONE, member_table, number, rate, score_table
+
+INTERVAL = 0.25
+
+
+class Panel:
+    """Draws a run, four times a second at most; a context manager that leaves nothing behind.
+
+    Call it between blocks. What is printed to standard output or error meanwhile is shown above.
+
+    Parameters
+    ----------
+    title
+        What is running.
+    pace
+        Measures the run.
+    console
+        Where to draw.
+    clock
+        Seconds, rising.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        pace: Pace,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._title = title
+        self._pace = pace
+        self._clock = clock
+        self._drawn = clock() - INTERVAL
+        waiting = Frame("waiting for records to be assigned", title=title, title_align="left")
+        self._live = Live(waiting, console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, loop: Loop) -> None:
+        """Draw, if the last drawing is old enough."""
+        self._pace.begin(loop)
+        now = self._clock()
+        if now - self._drawn < INTERVAL:
+            return
+        self._drawn = now
+        self._live.update(self._frame(self._pace.look(loop)), refresh=True)
+
+    def _frame(self, progress: Progress) -> RenderableType:
+        model = progress.model
+        parts: list[RenderableType] = [_figures(progress), "", score_table(model["scores"])]
+        if model["members"]:
+            parts += ["", member_table(model["members"])]
+        title = f"{self._title}  model {model['version']}"
+        return Frame(Group(*parts), title=title, title_align="left", border_style="blue")
+
+
+def _figures(progress: Progress) -> Table:
+    counts = progress.model["counts"]
+    table = Table.grid(padding=(0, 3))
+    for _ in range(3):
+        table.add_column(style="dim")
+        table.add_column(justify="right")
+    table.add_row(
+        "records", f"{counts['records']:,}", "now", rate(progress.now), "overall",
+        rate(progress.overall),
+    )  # fmt: skip
+    table.add_row(
+        "lag", NONE if progress.lag is None else f"{progress.lag:,}", "dead letters",
+        f"{counts['set_aside']:,}", "checkpoint",
+        f"{progress.checkpoint_age:.0f} s ago, took {number(progress.stall)} s",
+    )  # fmt: skip
+    return table

@@ -1,0 +1,124 @@
+"""What is told of a model: its version, counts, scores and members, as JSON values."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from stream.log import Log
+from stream.loop import Loop
+from stream.shard import Shard
+
+SPAN = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How a run is going at one moment.
+
+    Attributes
+    ----------
+    model
+        See `model_of`.
+    now, overall
+        Records per second over the last two seconds and since the first block; None at first.
+    lag
+        Records between the last one taken and the end of the log, None if unknown.
+    checkpoint_age, stall
+        Seconds since the last checkpoint, and how long it held the stream up.
+    """
+
+    model: dict[str, Any]
+    now: float | None
+    overall: float | None
+    lag: int | None
+    checkpoint_age: float
+    stall: float
+
+
+class Pace:
+    """Measures a run each time it is looked at, between two blocks.
+
+    Parameters
+    ----------
+    log
+        Where the records come from.
+    clock
+        Seconds, rising.
+    """
+
+    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._shard: Shard | None = None
+        self._first = (0.0, 0)
+        self._recent: collections.deque[tuple[float, int]] = collections.deque()
+
+    def begin(self, loop: Loop) -> None:
+        """Count from here, if the loop's model is not the one that was looked at before."""
+        if loop.shard is not self._shard:
+            self._shard = loop.shard
+            self._first = (self._clock(), loop.shard.sequence)
+            self._recent = collections.deque([self._first])
+
+    def look(self, loop: Loop) -> Progress:
+        """Return how the run is going."""
+        self.begin(loop)
+        here = (self._clock(), loop.shard.sequence)
+        self._recent.append(here)
+        while len(self._recent) > 2 and self._recent[1][0] <= here[0] - SPAN:
+            self._recent.popleft()
+        return Progress(
+            model_of(loop.shard),
+            _rate(self._recent[0], here),
+            _rate(self._first, here),
+            self._log.lag(),
+            here[0] - loop.saved_at,
+            loop.stall,
+        )
+
+    def overall(self) -> float | None:
+        """Return the records per second of the whole run until now."""
+        if self._shard is None:
+            return None
+        return _rate(self._first, (self._clock(), self._shard.sequence))
+
+
+def model_of(shard: Shard) -> dict[str, Any]:
+    """Return version, counts, scores and members of a model; numbers that JSON lacks are None."""
+    members = getattr(shard.learner, "members", None) or []
+    told: dict[str, Any] = finite(
+        {
+            "version": f"{shard.lineage}@{shard.sequence}",
+            "lineage": shard.lineage,
+            "sequence": shard.sequence,
+            "counts": dict(shard.counts),
+            "scores": shard.scores.report(),
+            "members": [dataclasses.asdict(member) for member in members],
+        }
+    )
+    return told
+
+
+def finite(value: Any) -> Any:
+    """Return JSON values with None for infinities and NaN, which JSON does not have.
+
+    Examples
+    --------
+    >>> finite({"rmse": float("inf"), "mae": [0.5]})
+    {'rmse': None, 'mae': [0.5]}
+    """
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _rate(start: tuple[float, int], end: tuple[float, int]) -> float | None:
+    seconds = end[0] - start[0]
+    return (end[1] - start[1]) / seconds if seconds > 0.0 else None

@@ -1,0 +1,85 @@
+"""Tables of scores and members for a person, on a terminal or on paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+BAR = 20
+NONE = "-"
+
+
+def score_table(scores: dict[str, Any]) -> Table:
+    """Return the scores, overall and recent, each beside its baselines."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("score", no_wrap=True)
+    columns: list[dict[str, Any]] = []
+    for span in ("overall", "recent"):
+        table.add_column(span, justify="right", style="bold green")
+        columns.append(scores.get(span, {}))
+        for name, figures in scores.get(f"{span}_baselines", {}).items():
+            table.add_column(words(name), justify="right", style="dim")
+            columns.append(figures)
+    for metric in dict.fromkeys(name for figures in columns for name in figures):
+        table.add_row(words(metric), *(number(figures.get(metric)) for figures in columns))
+    return table
+
+
+def member_table(members: list[dict[str, Any]]) -> Table:
+    """Return the members with their windows and votes, the oldest first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("member")
+    for name in ("window", "learned", "loss", "vote"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for member in members:
+        table.add_row(
+            f"{member['index']}{'' if member['closed'] else ' (open)'}",
+            f"{member['first']:,} to {member['last']:,}",
+            f"{member['learned']:,}",
+            number(member["loss"]),
+            number(member["weight"]),
+            "█" * round(BAR * (member["weight"] or 0.0)),
+            style="" if member["closed"] else "cyan",
+        )
+    return table
+
+
+def words(name: str) -> str:
+    """Return the name of a figure as words.
+
+    Examples
+    --------
+    >>> words("repeat_last")
+    'repeat last'
+    """
+    return name.replace("_", " ")
+
+
+def number(value: float | None) -> str:
+    """Return a figure in a few digits, "-" for None.
+
+    Examples
+    --------
+    >>> number(0.87621), number(12345.6), number(3), number(None)
+    ('0.8762', '12,345.6', '3', '-')
+    """
+    if value is None:
+        return NONE
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) >= 1e9:
+        return f"{value:.4g}"
+    return f"{value:,.1f}" if abs(value) >= 1e4 else f"{value:.4f}"
+
+
+def rate(value: float | None) -> str:
+    """Return records per second.
+
+    Examples
+    --------
+    >>> rate(38201.4), rate(None)
+    ('38,201/s', '-')
+    """
+    return NONE if value is None else f"{value:,.0f}/s"
