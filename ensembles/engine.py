@@ -179,7 +179,7 @@ class Ensemble:
     def _count(self, rows: Examples, learned: Any) -> None:
         if self.task is Task.CLASSIFICATION:
             labels = rows.classes.labels
-            for code in np.unique(rows.y[learned]).tolist():
+            for code in dict.fromkeys(rows.y[learned].tolist()):
                 self.known[labels[int(code)]] = None
         count = int(learned.sum())
         self.open.learned += count

@@ -68,7 +68,9 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
-        return self._begun().predict_learn(rows)
+        ensemble = self._begun()
+        self._classes = rows.classes
+        return ensemble.predict_learn(rows)
 
     def admit(self, rows: Examples) -> tuple[int, str]:
         """See `learners.base.Learner`."""
@@ -85,7 +87,9 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def restore(self, state: State) -> None:
         """See `learners.base.Learner`."""
         self._ensemble = None
-        self._begun().restore(state)
+        ensemble = self._begun()
+        ensemble.restore(state)
+        self._classes = Classes(ensemble.known)
 
     def learn_many(self, X: pd.DataFrame, y: pd.Series) -> None:
         """Learn the rows of a data frame in order, as `learn_one` does one after the other."""

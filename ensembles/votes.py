@@ -98,7 +98,10 @@ def loss_weights(totals: Floats, counts: Floats) -> Floats:
 
 
 def class_votes(weights: Floats, values: Floats, probas: Floats) -> Predictions:
-    """Average members' probabilities; the answer is the class of the highest, the first of ties.
+    """Average members' probabilities; the answer is the class of the highest.
+
+    Among classes within 1e-9 of it, it is the one that most of the weight answered, then the
+    first.
 
     Parameters
     ----------
@@ -116,7 +119,14 @@ def class_votes(weights: Floats, values: Floats, probas: Floats) -> Predictions:
     proba = summed / np.where(answered, total, 1.0)[:, None]
     if not proba.shape[1]:
         return Predictions(np.full(len(total), math.nan), proba)
-    return Predictions(np.where(answered, proba.argmax(axis=1), math.nan), proba)
+    best = proba.argmax(axis=1)
+    leads = proba >= proba.max(axis=1, keepdims=True) - 1e-9
+    tied = np.flatnonzero(leads.sum(axis=1) > 1)
+    if len(tied):
+        codes = np.arange(proba.shape[1])
+        answers = given[:, tied, None] * (values[:, tied, None] == codes)
+        best[tied] = np.where(leads[tied], ordered_sum(answers), -1.0).argmax(axis=1)
+    return Predictions(np.where(answered, best, math.nan), proba)
 
 
 def number_votes(weights: Floats, values: Floats) -> Predictions:

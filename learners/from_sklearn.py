@@ -98,29 +98,12 @@ class FromSklearn(Tabular):
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
         n = len(rows)
-        value = np.full(n, math.nan)
-        proba = np.zeros((n, len(rows.classes))) if self.gives_proba else None
-        refused: dict[int, str] = {}
-        i = 0
-        labels = self._labels(rows)
-        targets = labels if self.task is Task.CLASSIFICATION else rows.y.tolist()
-        cells = zip(rows.rows, rows.op.tolist(), labels, targets, rows.weight.tolist(), strict=True)
-        try:
-            for i, (row, op, label, target, weight) in enumerate(cells):
-                reason = self.schema.refusal(row, label)
-                if reason:
-                    refused[i] = reason
-                    continue
-                if op & PREDICT and self.ready:
-                    values, probas = self._answer(self._matrix([row]), rows.classes)
-                    value[i] = values[0]
-                    if proba is not None and probas is not None:
-                        proba[i] = probas[0]
-                if op & LEARN:
-                    self._learn(row, label, target, weight)
-        except Exception as error:
-            raise self._failed(i, error) from error
-        return Predictions(value, proba, refused)
+        answer = Predictions(np.full(n, math.nan))
+        answer.proba = np.zeros((n, len(rows.classes))) if self.gives_proba else None
+        # An estimator that has not met a class yet divides by zero; it says so in its answer.
+        with np.errstate(all="ignore"):
+            self._each(rows, answer)
+        return answer
 
     def close(self) -> None:
         """Begin with what was collected, though fewer rows came than were waited for.
@@ -133,7 +116,8 @@ class FromSklearn(Tabular):
         if self._collected:
             self._saved = None
             try:
-                self._begin()
+                with np.errstate(all="ignore"):
+                    self._begin()
             except Exception as error:
                 raise self._failed(len(self._collected) - 1, error) from error
 
@@ -167,6 +151,27 @@ class FromSklearn(Tabular):
                     strict=True,
                 )
             ]
+
+    def _each(self, rows: Examples, answer: Predictions) -> None:
+        i = 0
+        labels = self._labels(rows)
+        targets = labels if self.task is Task.CLASSIFICATION else rows.y.tolist()
+        cells = zip(rows.rows, rows.op.tolist(), labels, targets, rows.weight.tolist(), strict=True)
+        try:
+            for i, (row, op, label, target, weight) in enumerate(cells):
+                reason = self.schema.refusal(row, label)
+                if reason:
+                    answer.refused[i] = reason
+                    continue
+                if op & PREDICT and self.ready:
+                    values, probas = self._answer(self._matrix([row]), rows.classes)
+                    answer.value[i] = values[0]
+                    if answer.proba is not None and probas is not None:
+                        answer.proba[i] = probas[0]
+                if op & LEARN:
+                    self._learn(row, label, target, weight)
+        except Exception as error:
+            raise self._failed(i, error) from error
 
     def _learn(self, row: Features, label: Label | None, target: Any, weight: float) -> None:
         self._saved = None

@@ -118,7 +118,8 @@ class Tabular(abc.ABC):
             return Predictions(value, proba)
         table, usable = self._table(rows)
         try:
-            answer = self._in_tiles(table, rows.classes)
+            with np.errstate(all="ignore"):
+                answer = self._in_tiles(table, rows.classes)
         except Exception as error:
             raise self._failed(0, error) from error
         value[usable] = answer[0]
