@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+FAST := tests -m "not services and not slow" -q
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "alluvia needs Python 3.11 or newer: set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)  ## make .venv with everything
+
+run: setup  ## run the main job on embedded defaults with real data
+	$(BIN)/python -m examples.shuttle
+
+test: setup  ## run all tests, with a real Kafka and Redis
+	$(BIN)/pytest --doctest-modules learners ensembles stream tests --cov --cov-report=term:skip-covered
+
+check: setup  ## ruff, mypy and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(FAST)
+
+bench: setup  ## measure against peers, with a real Kafka and Redis
+	$(BIN)/python -m benchmarks.loop
+	$(BIN)/python -m benchmarks.lookup
+
+faults: setup  ## break it on purpose: SIGKILL in mid-stream
+	$(BIN)/python -m tests.faults.kills
+
+services-up: setup  ## start a real Kafka and Redis on free ports, without Docker
+	$(BIN)/python docker/services.py up
+
+services-down: setup  ## stop them
+	$(BIN)/python docker/services.py down
+
+.PHONY: help setup run test check bench faults services-up services-down

@@ -1,0 +1,35 @@
+"""A real Kafka and Redis for the time of one benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+SCRIPT = Path(__file__).parents[1] / "docker" / "services.py"
+
+
+class Services(NamedTuple):
+    """Where the two answer."""
+
+    servers: str
+    redis_url: str
+    redis_pid: int
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Services]:
+    """Start both on free ports, and stop them at the end."""
+    with tempfile.TemporaryDirectory(prefix="alluvia-bench-") as folder:
+        command = [sys.executable, str(SCRIPT)]
+        subprocess.run([*command, "up", "--folder", folder], check=True, stdout=subprocess.DEVNULL)
+        try:
+            found = json.loads((Path(folder) / "services.json").read_text())
+            yield Services(found["kafka"]["servers"], found["redis"]["url"], found["redis"]["pid"])
+        finally:
+            subprocess.run([*command, "down", "--folder", folder], check=True)
