@@ -115,7 +115,7 @@ class Service:
     ) -> None:
         """Claim the model and run it for as long as the group leaves the partitions here."""
         checkpoints = checkpoints_of(self.config)
-        _refuse_lost(checkpoints, log, self.config)
+        refuse_lost(checkpoints, log, self.config)
         claimed = checkpoints.claim(shard.snapshot())
         shard.restore(claimed, checkpoints.state)
         _claim_store(store, checkpoints.epoch, self.config)
@@ -199,6 +199,8 @@ def open_store(config: Config) -> Store:
     store = config.store
     if store.kind == "redis":
         return RedisStore(store.url, config.name, store.ttl, store.options)
+    with contextlib.suppress(OSError):  # told by the store, when it finds no folder
+        store.path.parent.mkdir(parents=True, exist_ok=True)
     return EmbeddedStore(store.path, config.name, store.ttl)
 
 
@@ -245,7 +247,7 @@ def _assigned(log: Log, stop: Stop) -> bool:
     return False
 
 
-def _refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
+def refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
     """Refuse a silent cold start where the group says that a checkpoint was made."""
     receipts = [metadata for _, metadata in log.committed().values() if metadata]
     if receipts and checkpoints.newest() is None:

@@ -15,6 +15,10 @@ class LogError(StreamError):
     """The log cannot be reached, or does not hold what was asked."""
 
 
+class MissingTopicError(LogError):
+    """The log answers, and has no such topic."""
+
+
 class OffsetsExpiredError(LogError):
     """The log no longer holds the offset to go on from."""
 

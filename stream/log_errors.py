@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stream.errors import LogError, OffsetsExpiredError
+from stream.errors import MissingTopicError, OffsetsExpiredError
 from stream.log import Bounds
 
 
-def missing_topic(topic: str) -> LogError:
+def missing_topic(topic: str) -> MissingTopicError:
     """Return the error for a topic that does not exist."""
-    return LogError(
+    return MissingTopicError(
         f"wanted the topic {topic!r}, got a log without it: create it (`alluvia feed` does) "
         "or set [log] topic"
     )
@@ -25,4 +25,11 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
     return OffsetsExpiredError(
         f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
         "go on with --accept-gap, or restore the topic"
+    )
+
+
+def nothing_in(topic: str) -> LogError:
+    """Return the error for a record without key and value: it would say nothing about nothing."""
+    return LogError(
+        f"wanted records with a key or a value for {topic}, got one with neither: leave it out"
     )

@@ -12,7 +12,7 @@ NONE = "-"
 
 def score_table(scores: dict[str, Any]) -> Table:
     """Return the scores, overall and recent, each beside its baselines."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("score", no_wrap=True)
     columns: list[dict[str, Any]] = []
     for span in ("overall", "recent"):

@@ -1,0 +1,210 @@
+"""The replay: history through the service's own loop, into a model under a name of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stream.app import Service, one_partition, open_files, open_log
+from stream.config import Config, load
+from stream.errors import ConfigError
+from stream.file_log import FileLog
+from stream.folder import Folder
+from stream.inspection import newest
+from stream.log import Log
+from stream.loop import Loop
+from stream.process import Interruption
+from stream.report import Pace
+from stream.runner import Display, display, summarize
+from stream.sections import Name
+from stream.tables import rate
+from stream.units import parse_time
+
+MARK = "replay.json"
+INTERVAL = 0.1
+
+
+def replay(
+    path: Path, name: str, files: Sequence[Path], first: str | None, end: str | None
+) -> None:
+    """Replay files, or the service's topic if there are none, and print a summary.
+
+    Raises
+    ------
+    AlluviaError
+        The name is taken, a bound cannot be used, or the history cannot be read.
+    """
+    stop = Interruption()
+    stop.listen()
+    original = load(path)
+    config = renamed(original, name)
+    log = _history(original, files)
+    begin, until = bounds_of(config, log, first, end)
+    _mark(config, {"of": original.name, "history": log.topic, "from": begin})
+    pace = Pace(log)
+    with _display(config, pace, log, begin, until) as watch:
+        service = Service(config, log)
+        if isinstance(log, FileLog):
+            shard = service.run(False, lambda: stop() or log.ended, watch, begin, until)
+        else:
+            shard = service.run(False, stop, watch, begin, until)
+    if stop():
+        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
+    summarize(config, shard, pace)
+
+
+def renamed(config: Config, name: str) -> Config:
+    """Return a configuration under another name, with a folder of its own beside the original's.
+
+    Raises
+    ------
+    ConfigError
+        It is no name, or the service's own.
+    """
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"--as: {reason}") from error
+    folder = config.checkpoint.path.parent / name
+    if name == config.name or folder == config.checkpoint.path:
+        raise ConfigError(
+            f"wanted another name than the service's, got --as {name}: a replay must not touch "
+            "what the service made; choose another name"
+        )
+    place = config.checkpoint.model_copy(update={"path": folder})
+    return config.model_copy(update={"name": name, "checkpoint": place})
+
+
+def bounds_of(
+    config: Config, log: Log, first: str | None, end: str | None
+) -> tuple[dict[int, int], dict[int, int] | None]:
+    """Return the offsets to begin at and to end before; None ends where files end.
+
+    Raises
+    ------
+    AlluviaError
+        A bound is neither an offset nor a time, or the end lies before the beginning.
+    """
+    if isinstance(log, FileLog):
+        begin = {0: 0} if first is None else _offsets(config, log, first)
+        until = None if end is None else _offsets(config, log, end)
+    else:
+        held = one_partition(log)
+        start = config.record.start
+        if first is not None:
+            begin = _offsets(config, log, first)
+        elif isinstance(start, int):
+            begin = log.offsets_at(start)
+        else:
+            begin = {partition: at.first for partition, at in held.items()}
+        wanted = {} if end is None else _offsets(config, log, end)
+        until = {p: min(at.end, wanted.get(p, at.end)) for p, at in held.items()}
+    if until is not None and any(until[p] < offset for p, offset in begin.items()):
+        raise ConfigError(
+            f"wanted history that ends after it begins, got offsets {begin[0]} to {until[0]}: "
+            "correct --from and --to"
+        )
+    return begin, until
+
+
+def _offsets(config: Config, log: Log, bound: str) -> dict[int, int]:
+    if bound.isascii() and bound.isdigit():
+        return {0: int(bound)}
+    moment = parse_time(bound)
+    if isinstance(log, FileLog) and config.record.time is None:
+        raise ConfigError(
+            f"wanted an offset for files without times, got {bound!r}: set [record] time, or "
+            "count records from 0"
+        )
+    return log.offsets_at(moment)
+
+
+def _history(config: Config, files: Sequence[Path]) -> Log:
+    if not files:
+        return open_log(config, None)
+    return open_files(config, list(files), "file " + ", ".join(file.name for file in files))
+
+
+def _mark(config: Config, wanted: Mapping[str, object]) -> None:
+    """Note what is replayed here, and refuse a name under which something else is."""
+    text = json.dumps(wanted, sort_keys=True).encode()
+    saved = newest(config)
+    folder = Folder(config.checkpoint.path)
+    try:
+        noted = folder.read(MARK) if saved or not folder.create(MARK, text) else text
+    except FileNotFoundError:
+        noted = b"a service's own checkpoints"
+    if noted != text:
+        raise ConfigError(
+            f"wanted a new name or an interrupted replay of the same, got {config.name!r}, which "
+            f"holds {noted.decode()}: choose another --as"
+        )
+    if saved is not None:
+        version = f"{saved.lineage}@{saved.sequence}"
+        print(f"{config.name}: goes on from its checkpoint, model {version}", file=sys.stderr)
+
+
+class Bar:
+    """A progress bar over a replay; a context manager, to be called between blocks."""
+
+    def __init__(self, log: Log, begin: Mapping[int, int], until: Mapping[int, int] | None) -> None:
+        self._log = log
+        self._begin = begin
+        self._until = until
+        self._drawn = 0.0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=Console(),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._bar.add_task("replaying", total=None, told="")
+        self._pace = Pace(log)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, loop: Loop) -> None:
+        """Draw, if the last drawing is old enough."""
+        now = time.monotonic()
+        if now - self._drawn < INTERVAL:
+            return
+        self._drawn = now
+        progress = self._pace.look(loop)
+        done, total = self._done(loop)
+        told = f"{loop.shard.sequence:,} records, {rate(progress.now)}"
+        self._bar.update(self._task, completed=done, total=total, told=told, refresh=True)
+
+    def _done(self, loop: Loop) -> tuple[int, int]:
+        if self._until is None and isinstance(self._log, FileLog):
+            return self._log.read
+        at = loop.shard.offsets(self._log.topic) or self._begin
+        until = self._until or {}
+        begun = sum(self._begin.values())
+        return sum(at.values()) - begun, sum(until.values()) - begun
+
+
+def _display(
+    config: Config,
+    pace: Pace,
+    log: Log,
+    begin: Mapping[int, int],
+    until: Mapping[int, int] | None,
+) -> Display:
+    return Bar(log, begin, until) if sys.stdout.isatty() else display(config, pace)
