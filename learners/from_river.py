@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from river import base
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Predictions, State, Task
@@ -124,12 +126,12 @@ class FromRiver:
         values = [NAN] * len(rows)
         i = 0
         try:
-            for i, (x, op, y, w) in enumerate(_cells(rows, rows.y.tolist())):
+            for i, (x, op, y, w) in enumerate(_cells(rows, rows.y.tolist(), rows.op)):
                 if op & PREDICT:
                     value = answer(x)
                     values[i] = NAN if value is None else float(value)
                 if op & LEARN:
-                    learn(x, y, w)
+                    learn(x, y) if w == 1.0 else learn(x, y, w=w)
         except Exception as error:
             raise _failed(self.model, i, error) from error
         return np.array(values)
@@ -137,36 +139,40 @@ class FromRiver:
     def _classify(self, rows: Examples) -> Predictions:
         classes = rows.classes
         labels = [None if math.isnan(y) else classes.labels[int(y)] for y in rows.y.tolist()]
-        if self.two_classes:
-            self._check_labels(labels)
+        refused = self._refused(labels) if self.two_classes else {}
+        ops = rows.op.copy()
+        ops[list(refused)] = 0
         answer = self._answer_class()
         learn = self._learner()
         keys = self._keys(classes)
         codes = {key: code for code, key in enumerate(keys)}
+        pick = _picker(keys)
         values = [NAN] * len(rows)
-        nothing = [0.0] * len(keys)
-        probas = [nothing] * len(rows)
+        probas: list[Sequence[float]] = [[0.0] * len(keys)] * len(rows)
         i = 0
         try:
-            for i, (x, op, label, w) in enumerate(_cells(rows, labels)):
+            for i, (x, op, label, w) in enumerate(_cells(rows, labels, ops)):
                 if op & PREDICT:
                     predicted, proba = answer(x)
                     values[i] = codes.get(predicted, NAN)
                     if proba:
-                        probas[i] = [proba.get(key, 0.0) for key in keys]
+                        try:
+                            probas[i] = pick(proba)
+                        except KeyError:
+                            probas[i] = [proba.get(key, 0.0) for key in keys]
                 if op & LEARN:
                     if self.positive is not None and self.two_classes:
                         if label != self.positive and self._negative is None:
                             self._negative = label
                             keys = self._keys(classes)
                             codes = {key: code for code, key in enumerate(keys)}
-                        learn(x, label == self.positive, w)
-                    else:
-                        learn(x, label, w)
+                            pick = _picker(keys)
+                        label = label == self.positive
+                    learn(x, label) if w == 1.0 else learn(x, label, w=w)
         except Exception as error:
             raise _failed(self.model, i, error) from error
         proba = np.array(probas).reshape(len(rows), len(keys)) if self._gives_proba else None
-        return Predictions(np.array(values), proba)
+        return Predictions(np.array(values), proba, refused)
 
     def _keys(self, classes: Classes) -> list[Any]:
         """Return what the model calls each class, by code.
@@ -182,22 +188,21 @@ class FromRiver:
             names.append(label == self.positive if known else object())
         return names
 
-    def _check_labels(self, labels: list[Label | None]) -> None:
-        if self.positive is None:
-            wanted = "true or false (or 1 and 0)"
-            strange = [label for label in labels if label is not None and label not in (0, 1)]
-        else:
-            known = {self.positive, self._negative, None}
-            others = [label for label in labels if label not in known]
-            strange = (
-                others if self._negative is not None else [x for x in others if x != others[0]]
-            )
-            wanted = f"{self.positive!r} and one other class"
-        if strange:
-            raise LearnerError(
-                f"{name_of(self.model)} tells two classes apart: wanted labels {wanted}, "
-                f"got {strange[0]!r}: set [record] positive, or choose a multi-class learner"
-            )
+    def _refused(self, labels: list[Label | None]) -> dict[int, str]:
+        """Return the rows with a label that is neither of the two classes, with the reason."""
+        known: set[Label | None] = {None, False, True}
+        wanted = "true or false (or 1 and 0)"
+        if self.positive is not None:
+            others = (label for label in labels if label not in (None, self.positive))
+            negative = next(others, None) if self._negative is None else self._negative
+            known = {None, self.positive, negative}
+            wanted = f"{self.positive!r} or {negative!r}"
+        return {
+            row: f"{name_of(self.model)} tells two classes apart: wanted {wanted}, got {label!r}: "
+            "set [record] positive, or choose a multi-class learner"
+            for row, label in enumerate(labels)
+            if label not in known
+        }
 
     def _answer_class(self) -> Callable[[Any], tuple[Any, dict[Any, float] | None]]:
         """Return the fastest way to a label and probabilities that gives predict_one's label."""
@@ -218,14 +223,11 @@ class FromRiver:
 
         return from_proba if derived else both
 
-    def _learner(self) -> Callable[[Any, Any, float], None]:
-        """Return learn(x, y, weight) for what this model's `learn_one` takes."""
-        learn_one = self.model.learn_one
+    def _learner(self) -> Callable[..., None]:
+        """Return learn(x, y), which takes the weight as `w` if the model knows weights."""
         if not self.model._supervised:
-            return lambda x, y, w: learn_one(x)
-        if not self._takes_weight:
-            return lambda x, y, w: learn_one(x, y)
-        return lambda x, y, w: learn_one(x, y) if w == 1.0 else learn_one(x, y, w=w)
+            return lambda x, y: self.model.learn_one(x)
+        return self.model.learn_one  # type: ignore[no-any-return]  # river has no types here
 
     def _score(self, x: Any) -> float:
         return float(self.model.score_one(x))
@@ -261,8 +263,8 @@ def name_of(model: Any) -> str:
     return type(last_step(model)).__name__
 
 
-def _cells(rows: Examples, targets: Sequence[Any]) -> Any:
-    return zip(rows.rows, rows.op.tolist(), targets, rows.weight.tolist(), strict=True)
+def _cells(rows: Examples, targets: Sequence[Any], ops: NDArray[np.uint8]) -> Any:
+    return zip(rows.rows, ops.tolist(), targets, rows.weight.tolist(), strict=True)
 
 
 def _failed(model: Any, row: int, error: Exception) -> Exception:
@@ -271,3 +273,10 @@ def _failed(model: Any, row: int, error: Exception) -> Exception:
     return LearnerFailedError(
         f"{name_of(model)} raised {type(error).__name__} on a row: {error}", row
     )
+
+
+def _picker(keys: list[Any]) -> Callable[[dict[Any, float]], tuple[float, ...]]:
+    """Return what reads these keys from a dict at once, or raises KeyError."""
+    if len(keys) > 1:
+        return operator.itemgetter(*keys)
+    return lambda proba: tuple(proba[key] for key in keys)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import repeat
+
+import msgspec
 
 from learners.base import PREDICT, Label, Predictions, Task
 from stream.block import Block
@@ -29,33 +32,22 @@ def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> 
             del removed[key]
         else:
             last.pop(key, None)
-    topic, partition = block.run.topic, block.run.partition
-    offsets, times = block.run.offsets, block.examples.time.tolist()
-    places, first = block.places, block.start + 1
+    rows = list(last.values())
     texts = _texts(block, answers, task)
-    chances = _probabilities(block, answers, list(last.values()))
-    entries = [
-        Entry(
-            key,
-            texts[row],
-            chance,
-            lineage,
-            first + places[row],
-            topic,
-            partition,
-            offsets[places[row]],
-            times[row],
-        )
-        for (key, row), chance in zip(last.items(), chances, strict=True)
-    ]
-    for key, place in removed.items():
-        at = block.run
-        entries.append(
-            Entry(
-                key, "", "", lineage, first + place, topic, partition,
-                at.offsets[place], at.times[place],
-            )
-        )  # fmt: skip
+    entries = _entries(
+        block,
+        lineage,
+        list(last),
+        [texts[row] for row in rows],
+        _probabilities(block, answers, rows),
+        [block.places[row] for row in rows],
+        block.examples.time[rows].tolist(),
+    )
+    if removed:
+        nothing = [""] * len(removed)
+        places = list(removed.values())
+        times = [block.run.times[place] for place in places]
+        entries += _entries(block, lineage, list(removed), nothing, nothing, places, times)
     return entries
 
 
@@ -70,21 +62,52 @@ def name_of(label: Label) -> str:
     return label if isinstance(label, str) else json.dumps(label)
 
 
+def _entries(
+    block: Block,
+    lineage: int,
+    keys: list[str],
+    texts: list[str],
+    chances: list[str],
+    places: list[int],
+    times: list[int],
+) -> list[Entry]:
+    columns = zip(
+        keys,
+        texts,
+        chances,
+        repeat(lineage),
+        [block.start + 1 + place for place in places],
+        repeat(block.run.topic),
+        repeat(block.run.partition),
+        [block.run.offsets[place] for place in places],
+        times,
+        strict=False,
+    )
+    return list(map(Entry._make, columns))
+
+
 def _texts(block: Block, answers: Predictions, task: Task) -> list[str]:
     values = answers.value.tolist()
     if task is not Task.CLASSIFICATION:
-        return [UNANSWERED if math.isnan(value) else repr(value) for value in values]
+        return [repr(value) if math.isfinite(value) else UNANSWERED for value in values]
     labels = [json.dumps(label) for label in block.examples.classes.labels]
     return [UNANSWERED if math.isnan(value) else labels[int(value)] for value in values]
 
 
 def _probabilities(block: Block, answers: Predictions, rows: list[int]) -> list[str]:
-    if answers.proba is None:
+    if answers.proba is None or not rows:
         return [""] * len(rows)
+    proba = answers.proba[rows]
     names = [f"{json.dumps(name_of(label))}:" for label in block.examples.classes.labels]
-    texts = []
-    for chances in answers.proba[rows].tolist():
-        # A class of probability 0 is left out: one that joins later in the block must not show.
-        parts = [name + repr(p) for name, p in zip(names, chances, strict=True) if p > 0.0]
-        texts.append("{" + ",".join(parts) + "}" if parts else "")
-    return texts
+    # All numbers are written in one call, which takes half the time of one for each.
+    cells = msgspec.json.encode(proba.tolist()).decode()[2:-2].split("],[")
+    if (proba > 0.0).all():
+        template = "{" + ",".join(name.replace("%", "%%") + "%s" for name in names) + "}"
+        return [template % tuple(cell.split(",")) for cell in cells]
+    return [_positive(names, cell.split(",")) for cell in cells]
+
+
+def _positive(names: list[str], chances: list[str]) -> str:
+    """Leave out classes of probability 0: one that joins later in the block must not show."""
+    parts = [name + p for name, p in zip(names, chances, strict=True) if p != "0.0"]
+    return "{" + ",".join(parts) + "}" if parts else ""
