@@ -41,5 +41,6 @@ class Ring:
         held = Ring(*cells.shape)
         held.cells, held.count = cells, count
         rows = held.rows()
-        self.count = count - len(rows)
+        # Rows keep their places where they fill this ring, and else begin at its start.
+        self.count = count - len(rows) if len(rows) >= len(self.cells) else 0
         self.extend(rows)
