@@ -6,9 +6,11 @@ number after its own last one. So of two owners one finds the number taken, and 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from learners.base import State
@@ -21,6 +23,7 @@ from stream.manifest import Manifest, Position
 logger = logging.getLogger(__name__)
 
 CLAIMS = 10
+MANIFESTS = f"manifest-{'[0-9]' * 12}.json"
 
 
 @dataclasses.dataclass(slots=True)
@@ -85,7 +88,7 @@ class Checkpoints:
         CheckpointError
             There are manifests, and none of them is whole.
         """
-        names = self._folder.names("manifest-*.json")
+        names = self._folder.names(MANIFESTS)
         for name in reversed(names):
             try:
                 found = manifest.from_bytes(self._folder.read(name))
@@ -94,7 +97,7 @@ class Checkpoints:
                 return found
             except FileNotFoundError:
                 return self.newest()  # pruned by its owner since the names were listed
-            except CheckpointError as error:
+            except (CheckpointError, OSError) as error:
                 logger.warning("%s is not used: %s", name, error)
         if names:
             raise CheckpointError(
@@ -120,18 +123,13 @@ class Checkpoints:
         """
         owner = uuid.uuid4().hex
         for _ in range(CLAIMS):
-            newest = self.newest()
+            # In this order: what is published in between takes the number, and is not lost.
             number = self._highest() + 1
-            if newest is None:
-                first.lineage = self._new_lineage()
-                claim = self._manifest(first, number, owner, number, None)
-            else:
-                manifest.check_versions(newest.versions)
-                self._check_model(newest)
-                claim = dataclasses.replace(
-                    newest, number=number, owner=owner, epoch=number, parent=newest.number
-                )
-            if self._folder.create(name_of(number), claim.to_bytes()):
+            newest = self.newest()
+            with self._writing():
+                claim = self._claim_of(newest, first, number, owner)
+                claimed = self._folder.create(name_of(number), claim.to_bytes())
+            if claimed:
                 self._last = claim
                 self._sweep()
                 return claim
@@ -152,14 +150,13 @@ class Checkpoints:
         """
         last = self._held()
         number = last.number + 1
-        try:
+        with self._writing():
             new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
             published = self._folder.create(name_of(number), new.to_bytes())
-        except OSError as error:
-            raise CheckpointError(
-                f"wanted to write a checkpoint in {self._folder.path}, got: {error.strerror}: "
-                "make room or set [checkpoint] path elsewhere; the run goes on from the last one"
-            ) from error
+        if published and self._highest() > number:
+            # Another owner has gone on so far that it pruned the number it took from this one.
+            self._folder.remove(name_of(number))
+            published = False
         if not published:
             raise FencedError(
                 f"checkpoint {number} of {self._name!r} was published by another owner: this "
@@ -168,6 +165,28 @@ class Checkpoints:
         self._last = new
         self._prune()
         return new
+
+    def _claim_of(
+        self, newest: Manifest | None, first: Snapshot, number: int, owner: str
+    ) -> Manifest:
+        if newest is None:
+            first.lineage = self._new_lineage()
+            return self._manifest(first, number, owner, number, None)
+        manifest.check_versions(newest.versions)
+        self._check_model(newest)
+        return dataclasses.replace(
+            newest, number=number, owner=owner, epoch=number, parent=newest.number
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"wanted to write a checkpoint in {self._folder.path}, got: {error.strerror}: "
+                "make room or set [checkpoint] path elsewhere; the run goes on from the last one"
+            ) from error
 
     def _check_model(self, saved: Manifest) -> None:
         if saved.model_digest != self._model_digest:
@@ -207,7 +226,7 @@ class Checkpoints:
         )
 
     def _highest(self) -> int:
-        names = self._folder.names("manifest-*.json")
+        names = self._folder.names(MANIFESTS)
         return max((number_of(name) for name in names), default=0)
 
     def _new_lineage(self) -> int:
@@ -221,7 +240,7 @@ class Checkpoints:
 
         Parts that no manifest names are left: another owner may be about to name them.
         """
-        names = self._folder.names("manifest-*.json")
+        names = self._folder.names(MANIFESTS)
         dropped = self._parts_of(names[: -self._keep])
         kept = self._parts_of(names[-self._keep :])
         for name in names[: -self._keep]:
@@ -231,7 +250,7 @@ class Checkpoints:
 
     def _sweep(self) -> None:
         """Drop what a crash left between writing parts and publishing; the claim fenced others."""
-        named = self._parts_of(self._folder.names("manifest-*.json"))
+        named = self._parts_of(self._folder.names(MANIFESTS))
         for part in self._folder.parts() - named:
             self._folder.remove_part(part)
         self._folder.remove_temporary()
