@@ -53,8 +53,10 @@ class Folder:
     def add_part(self, data: bytes) -> str:
         """Keep data under its own SHA-256; return that name."""
         name = hashlib.sha256(data).hexdigest()
-        if not (self._parts / name).exists():
-            os.replace(self._write_temporary(data), self._parts / name)
+        path = self._parts / name
+        # One that something cut short since is written again.
+        if not path.exists() or path.stat().st_size != len(data):
+            os.replace(self._write_temporary(data), path)
         return name
 
     def sync_parts(self) -> None:
