@@ -10,13 +10,16 @@ import msgspec
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Task
-from learners.errors import LearnerError
 from stream.block import Block, Tombstone
-from stream.config import RecordConfig
 from stream.log import Run
 from stream.schema import WORD_FOR, RefusedRecordError, Schema, take_out
+from stream.sections import RecordConfig
 
 BOTH = PREDICT | LEARN
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+MILLISECOND = datetime.timedelta(milliseconds=1)
+# Integers in JSON may be too large for a float.
+LARGEST = 1e300
 
 
 class Decoder:
@@ -73,7 +76,7 @@ class Decoder:
                 features = self.schema.features(row)
                 if label is not None:
                     target = self.classes.add(label)
-            except (RefusedRecordError, LearnerError, msgspec.MsgspecError) as error:
+            except (RefusedRecordError, msgspec.MsgspecError) as error:
                 block.set_aside(place, str(error))
                 continue
             except (RecursionError, UnicodeDecodeError) as error:
@@ -125,7 +128,10 @@ class Decoder:
     def _key(self, key: bytes | None) -> str:
         if not key:
             raise RefusedRecordError("wanted a key, got an empty one")
-        return key.decode()
+        try:
+            return key.decode()
+        except UnicodeDecodeError as error:
+            raise RefusedRecordError(f"wanted a key in UTF-8, got: {error}") from error
 
     def _time(self, row: dict[str, Any], own: int) -> int:
         if self._record.time is None:
@@ -136,7 +142,8 @@ class Decoder:
         if type(value) is str:
             try:
                 moment = datetime.datetime.fromisoformat(value)
-                return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1000)
+                moment = moment.replace(tzinfo=moment.tzinfo or datetime.UTC)
+                return (moment - EPOCH) // MILLISECOND
             except (ValueError, OverflowError):
                 pass
         raise RefusedRecordError(
@@ -147,7 +154,7 @@ class Decoder:
         if self._record.weight is None:
             return 1.0
         value = take_out(row, self._record.weight)
-        if type(value) in (int, float) and 0 <= value < math.inf:
+        if type(value) in (int, float) and 0 <= value < LARGEST:
             return float(value)
         raise RefusedRecordError(
             f"wanted a weight of 0 or more in {self._record.weight!r}, got {value!r:.60}"
@@ -166,7 +173,7 @@ class Decoder:
         number = type(label) in (int, float)
         if self._task is Task.ANOMALY and label not in (0, 1):
             raise RefusedRecordError(f"wanted 1 or 0 as label in {path!r}, got {label!r:.60}")
-        if self._task is Task.REGRESSION and not (number and abs(label) < 1e300):
+        if self._task is Task.REGRESSION and not (number and abs(label) < LARGEST):
             raise RefusedRecordError(f"wanted a number as label in {path!r}, got {label!r:.60}")
         return BOTH, float(label), None
 
@@ -179,6 +186,10 @@ class Decoder:
             )
         if label in self.classes.codes or not self.classes.labels:
             return
+        if len(self.classes) >= self.classes.limit:
+            raise RefusedRecordError(
+                f"wanted at most {self.classes.limit} classes, got {label!r:.60} beyond them"
+            )
         if (kind is str) != (type(self.classes.labels[0]) is str):
             raise RefusedRecordError(
                 f"wanted a label like {self.classes.labels[0]!r} in {self._record.label!r}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 KIND_OF = {int: "number", float: "number", bool: "bool", str: "category"}
@@ -25,6 +25,7 @@ WORD_FOR_KIND = {
 INT64 = 2**63
 MANY_FIELDS = 10_000
 MANY_LAYOUTS = 10_000
+MANY_LEVELS = 100
 
 
 class RefusedRecordError(Exception):
@@ -122,7 +123,7 @@ class Schema:
                     f"wanted {WORD_FOR_KIND[kind]} in the field {name!r}, "
                     f"got {WORD_FOR[type(value)]}"
                 )
-        if len(self.kinds) + len(new) > MANY_FIELDS:
+        if new and len(self.kinds) + len(new) > MANY_FIELDS:
             raise RefusedRecordError(
                 f"wanted at most {MANY_FIELDS} fields, got {next(iter(new))!r}"
             )
@@ -147,10 +148,13 @@ def take_out(row: dict[str, Any], path: str) -> Any:
     return row.pop(last, None)
 
 
-def _flatten(row: dict[str, Any], prefix: str) -> Any:
+def _flatten(row: dict[str, Any], prefix: str, level: int = 1) -> Iterator[tuple[str, Any]]:
+    # A bound of its own: how deep Python can go depends on who calls.
+    if level > MANY_LEVELS:
+        raise RefusedRecordError(f"wanted at most {MANY_LEVELS} objects inside each other")
     for name, value in row.items():
         if type(value) is dict:
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.", level + 1)
         else:
             yield prefix + name, value
 
