@@ -25,12 +25,13 @@ class DeadLetters:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
+            path.touch(mode=0o600)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
-            path.chmod(0o600)
         except (sqlite3.Error, OSError) as error:
             raise StreamError(
                 f"wanted a file for dead letters at {path}, got: {error}: check its folder"
@@ -38,12 +39,18 @@ class DeadLetters:
 
     def add(self, letters: Sequence[DeadLetter], lineage: int) -> None:
         """Keep letters; those already there stay as they are."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(
-            "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(lineage, *letter) for letter in letters],
-        )
-        self._db.execute("COMMIT")
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(lineage, *letter) for letter in letters],
+                )
+        except sqlite3.Error as error:
+            raise StreamError(
+                f"wanted to keep {len(letters)} dead letters at {self._path}, got: {error}: "
+                "make room; the run goes on from the last checkpoint"
+            ) from error
 
     def letters(self) -> Iterator[DeadLetter]:
         """Yield the letters of the newest lineage in the order of their positions."""
