@@ -17,7 +17,7 @@ class NumberScores:
     """MAE, RMSE and R².
 
     R² is one minus the squared errors over the squared distances from the mean of all targets.
-    A row that was not answered counts as answered with the mean so far.
+    A row that was not answered, or with an infinity, counts as answered with the mean so far.
     """
 
     def __init__(self, window: int) -> None:
@@ -32,7 +32,7 @@ class NumberScores:
         """See `stream.score.TaskScores`."""
         rows = []
         for true, guess in zip(y.tolist(), value.tolist(), strict=True):
-            if math.isnan(guess):
+            if not math.isfinite(guess):
                 self._unanswered += 1
                 guess = self._mean
             errors = (guess - true, self._mean - true, self._last - true)
