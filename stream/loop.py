@@ -94,8 +94,11 @@ class Loop:
         with _collector_off():
             while not stop() and not self._reached(until):
                 run = self._log.poll(self._limit(), PATIENCE)
-                if run is not None:
-                    self.step(_cut(run, until))
+                part = None if run is None else _cut(run, until)
+                if part:
+                    self.step(part)
+                elif until is not None and (run or self._log.lag() == 0):
+                    break  # only gaps lie before the end: compacted records, transaction markers
                 if self._due():
                     self.save()
                 watch(self)
