@@ -171,8 +171,8 @@ class FromRiver:
                     learn(x, label) if w == 1.0 else learn(x, label, w=w)
         except Exception as error:
             raise _failed(self.model, i, error) from error
-        proba = np.array(probas).reshape(len(rows), len(keys)) if self._gives_proba else None
-        return Predictions(np.array(values), proba, refused)
+        matrix = np.array(probas).reshape(len(rows), len(keys)) if self._gives_proba else None
+        return Predictions(np.array(values), matrix, refused)
 
     def _keys(self, classes: Classes) -> list[Any]:
         """Return what the model calls each class, by code.
