@@ -1,4 +1,4 @@
-"""The service's errors: each is one sentence that says what was wanted, what was got, the remedy."""
+"""The service's errors: each one sentence of what was wanted, what was got, and the remedy."""
 
 from learners.errors import AlluviaError
 
