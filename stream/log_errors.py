@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.errors import MissingTopicError, OffsetsExpiredError
+from stream.errors import LogError, MissingTopicError, OffsetsExpiredError
 from stream.log import Bounds
 
 
