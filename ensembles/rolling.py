@@ -55,13 +55,13 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
     Examples
     --------
     >>> from river import naive_bayes
-    >>> model = RollingClassifier(naive_bayes.GaussianNB(), window=2)
-    >>> for x, y in [(1.0, "low"), (9.0, "high"), (2.0, "low"), (8.0, "high")]:
-    ...     model.learn_one({"x": x}, y)
+    >>> model = RollingClassifier(naive_bayes.GaussianNB(), window=4)
+    >>> for x in [1.0, 9.0, 2.0, 8.0, 3.0]:
+    ...     model.learn_one({"x": x}, "high" if x > 5 else "low")
     >>> model.predict_one({"x": 8.5})
     'high'
     >>> [(member.first, member.last, member.closed) for member in model.members]
-    [(0, 1, True), (2, 3, True), (4, 3, False)]
+    [(0, 3, True), (4, 4, False)]
     """
 
     task = Task.CLASSIFICATION

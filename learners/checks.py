@@ -6,6 +6,7 @@ Each takes `make`, which returns an untrained learner, and `rows`, which it is r
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 
@@ -101,7 +102,7 @@ def predict_learn_cut(learner: Learner, rows: Examples, cuts: Sequence[int]) -> 
     """Give the rows in blocks, cut before the numbers in `cuts`, and return one answer."""
     edges = [0, *sorted(cut for cut in set(cuts) if 0 < cut < len(rows)), len(rows)]
     pieces = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         piece = learner.predict_learn(rows[start:end])
         piece.refused = {start + i: reason for i, reason in piece.refused.items()}
         pieces.append(piece)

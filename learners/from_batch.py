@@ -102,18 +102,10 @@ class FromBatch(Tabular):
         rows, targets, weights = map(list, zip(*self._collected, strict=True))
         named, texts = self._named, self._texts
         model = pristine(self.model)
-        options = {}
-        if self._takes_weight and any(weight != 1.0 for weight in weights):
-            options["sample_weight"] = np.array(weights)
         try:
-            self._find_texts(rows)
-            table = self._whole(rows)
-            if self.task is Task.ANOMALY:
-                model.fit(table, **options)
-            elif self.task is Task.CLASSIFICATION:
-                model.fit(table, label_array(targets), **options)
-            else:
-                model.fit(table, np.array(targets), **options)
+            with np.errstate(all="ignore"):
+                self._find_texts(rows)
+                self._fit(model, self._whole(rows), targets, weights)
         except Exception as error:
             self._named, self._texts = named, texts
             raise self._failed(len(rows) - 1, error) from error
@@ -152,6 +144,17 @@ class FromBatch(Tabular):
                     strict=True,
                 )
             )
+
+    def _fit(self, model: Any, table: Any, targets: list[Any], weights: list[float]) -> None:
+        options = {}
+        if self._takes_weight and any(weight != 1.0 for weight in weights):
+            options["sample_weight"] = np.array(weights)
+        if self.task is Task.ANOMALY:
+            model.fit(table, **options)
+        elif self.task is Task.CLASSIFICATION:
+            model.fit(table, label_array(targets), **options)
+        else:
+            model.fit(table, np.array(targets), **options)
 
     def _find_texts(self, rows: Sequence[Features]) -> None:
         """Find the fields that hold something else than numbers, now that all rows are here."""

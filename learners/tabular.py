@@ -207,6 +207,8 @@ class Tabular(abc.ABC):
         tied = (given >= top - 1e-9).sum(axis=1) != 1
         if tied.any():
             value[tied] = _codes(model.predict(table), classes)[tied]
+        # Rows without any answer, such as those of naive Bayes before it met all of its classes.
+        given = np.where(np.isnan(top), 0.0, given)
         proba = np.zeros((len(given), len(classes)))
         for column, label in enumerate(model.classes_.tolist()):
             if label in classes.codes:

@@ -172,8 +172,11 @@ def test_members_are_the_last_windows() -> None:
     model = bayes()
     model.predict_learn(stream(700))
     shown = [(m.index, m.first, m.last, m.closed) for m in model.members]
-    assert shown == [(1, 150, 299, True), (2, 300, 449, True), (3, 450, 599, True)] + [
-        (4, 600, 699, False)
+    assert shown == [
+        (1, 150, 299, True),
+        (2, 300, 449, True),
+        (3, 450, 599, True),
+        (4, 600, 699, False),
     ]
     assert sum(m.weight for m in model.members) == pytest.approx(1)
 
