@@ -1,0 +1,124 @@
+"""Runs a service from a test, and reads what it left: model, scores, dead letters, predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from learners.digests import digest
+from stream.app import (
+    Service,
+    checkpoints_of,
+    new_shard,
+    one_partition,
+    open_appender,
+    open_dead,
+    open_log,
+    open_store,
+)
+from stream.block import DeadLetter
+from stream.config import Config
+from stream.log import Message
+from stream.shard import Shard
+from stream.store import Entry
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a run left behind."""
+
+    sequence: int
+    digest: str
+    report: dict[str, Any]
+    counts: dict[str, int]
+    decoder: dict[str, Any]
+    dead: list[DeadLetter]
+
+
+def embedded(folder: Path, name: str, **tables: Any) -> Config:
+    """A configuration with all of its files in one folder."""
+    tables.setdefault("log", {"path": "log.db"})
+    tables.setdefault("store", {"path": "store.db"})
+    return Config.of({"name": name, **tables}, folder)
+
+
+def on_services(folder: Path, name: str, servers: str, redis: str, **tables: Any) -> Config:
+    """The same with the log and the store on servers."""
+    log = {"kind": "kafka", "servers": servers, "options": {"group_instance_id": name}}
+    return embedded(folder, name, log=log, store={"kind": "redis", "url": redis}, **tables)
+
+
+def feed(config: Config, messages: Iterable[Message]) -> int:
+    """Make the topic with one partition and append to it."""
+    appender = open_appender(config)
+    try:
+        appender.create(1)
+        return appender.append(messages)
+    finally:
+        appender.close()
+
+
+def run(config: Config) -> Outcome:
+    """Run the service to the end of what its log holds."""
+    return outcome(Service(config).run(until_end=True), config)
+
+
+def end_of(config: Config) -> int:
+    """The offset at which the log ends."""
+    log = open_log(config, None)
+    try:
+        return one_partition(log)[0].end
+    finally:
+        log.close()
+
+
+def saved(config: Config) -> Shard:
+    """The shard of the newest checkpoint."""
+    checkpoints = checkpoints_of(config)
+    shard = new_shard(config)
+    newest = checkpoints.newest()
+    if newest is not None:
+        shard.restore(newest, checkpoints.state)
+    return shard
+
+
+def outcome(shard: Shard, config: Config) -> Outcome:
+    """What a shard holds, and the dead letters beside its checkpoints."""
+    dead = open_dead(config)
+    try:
+        return Outcome(
+            shard.sequence,
+            digest(shard.learner.estimator),
+            shard.scores.report(),
+            shard.counts,
+            shard.decoder.state(),
+            list(dead.letters()),
+        )
+    finally:
+        dead.close()
+
+
+def stored(config: Config, keys: Sequence[str]) -> list[Entry | None]:
+    """What the store holds for each key."""
+    store = open_store(config)
+    try:
+        return store.get(keys)
+    finally:
+        store.close()
+
+
+def spawn(module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a module of the tests in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
