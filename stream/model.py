@@ -1,0 +1,174 @@
+"""The learner that a configuration asks for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import sklearn.pipeline
+from river import base, compose
+from river.active.base import ActiveLearningClassifier
+
+from ensembles.rolling import RollingClassifier, RollingRegressor
+from learners.base import Learner, Task
+from learners.errors import LearnerError
+from learners.roads import as_learner
+from stream.config import Config
+from stream.errors import ConfigError
+from stream.imports import find, make, user_names
+from stream.sections import WindowConfig
+from stream.seeds import seeded
+
+_KINDS = {
+    Task.CLASSIFICATION: "a classifier",
+    Task.REGRESSION: "a regressor",
+    Task.ANOMALY: "an anomaly detector",
+}
+
+
+def build(config: Config) -> Learner:
+    """Return the untrained learner of a configuration, every seed set.
+
+    Raises
+    ------
+    ConfigError
+        Something named is not there, refuses its parameters, or cannot be served; with the reason.
+
+    Examples
+    --------
+    >>> config = Config.of({
+    ...     "name": "elec2", "task": "classification", "record": {"label": "class"},
+    ...     "model": {"learner": "river.naive_bayes.GaussianNB"}})
+    >>> build(config).estimator
+    GaussianNB ()
+    """
+    return _learner(_inner(config), config)
+
+
+def describe(config: Config) -> str:
+    """Return what `build` makes, for a person: the road it takes, its windows and parameters.
+
+    Raises
+    ------
+    ConfigError
+        As `build` does.
+    """
+    inner = _inner(config)
+    _learner(inner, config)
+    window = config.model.window
+    lines = [f"{_name(inner)}, {_road(inner)}"]
+    if window:
+        close = "is frozen" if window.on_close == "freeze" else "goes on learning"
+        lines.append(
+            f"in a rolling ensemble: a member for every {window.records:,} learned records, "
+            f"which then {close}; the last {window.keep} vote by {window.vote.replace('_', ' ')}"
+        )
+    return "\n".join([*lines, repr(inner)])
+
+
+def _learner(inner: Any, config: Config) -> Learner:
+    """Return the seeded estimator as a learner, in a rolling ensemble where one is asked for."""
+    record, model = config.record, config.model
+    try:
+        learner = as_learner(
+            _rolling(inner, config, model.window) if model.window else inner,
+            config.task,
+            positive=record.positive,
+            gather=model.gather,
+            classes=record.classes,
+            trust=user_names(config.folder).union(model.trust),
+        )
+    except LearnerError as error:
+        raise ConfigError(f"[model]: {error}") from error
+    if learner.task is not config.task:
+        raise ConfigError(
+            f'[model]: wanted {_KINDS[config.task]} for task "{config.task}", got {_name(inner)}, '
+            f"{_KINDS[learner.task]}: change task or the learner"
+        )
+    return learner
+
+
+def _inner(config: Config) -> Any:
+    """Return the seeded estimator, without the rolling ensemble around it."""
+    model = config.model
+    if model.learner is not None:
+        made = make(find(model.learner, config.folder), model.params, model.learner, config.folder)
+    else:
+        made = _pipeline([_step(step, config) for step in model.pipeline or ()])
+    estimator = seeded(made, config.seed)
+    _refuse_unserved(estimator, windowed=model.window is not None)
+    return estimator
+
+
+def _step(step: Mapping[str, Any], config: Config) -> Any:
+    path = step["use"]
+    factory = find(path, config.folder)
+    params = {name: value for name, value in step.items() if name != "use"}
+    if inspect.isfunction(factory) and not params and _takes_a_record(factory):
+        return compose.FuncTransformer(factory)
+    return make(factory, params, path, config.folder)
+
+
+def _takes_a_record(function: Any) -> bool:
+    known = inspect.signature(function).parameters.values()
+    return sum(one.default is one.empty for one in known) == 1
+
+
+def _pipeline(steps: list[Any]) -> Any:
+    of_river = [isinstance(step, base.Base) for step in steps]
+    if len(steps) == 1:
+        return steps[0]
+    if all(of_river):
+        return compose.Pipeline(*steps)
+    if any(of_river):
+        odd = steps[of_river.index(False)]
+        raise ConfigError(
+            f"[model] pipeline: wanted steps of one library, got {_name(odd)} beside river's: "
+            "use river.compat's wrapper for it, or the same step of one library"
+        )
+    return sklearn.pipeline.make_pipeline(*steps)
+
+
+def _refuse_unserved(estimator: Any, windowed: bool) -> None:
+    last = getattr(estimator, "_last_step", estimator)
+    if isinstance(last, ActiveLearningClassifier):
+        raise ConfigError(
+            f"[model]: {_name(estimator)} changes itself when it predicts, so a resumed run would "
+            "differ: use the classifier inside it"
+        )
+    methods = ("learn_one", "partial_fit", "fit")
+    can = [name for name in methods if hasattr(estimator, name)]
+    if not can:
+        raise ConfigError(
+            f"[model]: wanted an estimator with {', '.join(methods[:2])} or fit, "
+            f"got {_name(estimator)}: name a river or scikit-learn estimator"
+        )
+    if can == ["fit"] and not windowed:
+        raise ConfigError(
+            f"[model]: {_name(estimator)} cannot learn from one record more, it is fitted as a "
+            "whole: add [model.window], and it is fitted when each window closes"
+        )
+
+
+def _rolling(inner: Any, config: Config, window: WindowConfig) -> Any:
+    rolling = RollingClassifier if config.task is Task.CLASSIFICATION else RollingRegressor
+    return rolling(
+        model=inner,
+        window=window.records,
+        keep=window.keep,
+        on_close=window.on_close,
+        vote=window.vote,
+    )
+
+
+def _name(estimator: Any) -> str:
+    return type(getattr(estimator, "_last_step", estimator)).__name__
+
+
+def _road(estimator: Any) -> str:
+    if hasattr(estimator, "learn_one"):
+        return "a river estimator, one record at a time"
+    if hasattr(estimator, "partial_fit"):
+        return "a scikit-learn estimator, one record at a time by partial_fit"
+    return "a batch estimator, fitted when its window closes"
