@@ -17,8 +17,8 @@ from stream.log import Log, Run
 from stream.shard import Shard
 from stream.writer import Writer
 
-SMALLEST, LARGEST = 16, 5_000
-SHORT, LONG = 0.1, 0.4
+SMALLEST, USUAL, LARGEST = 1, 500, 5_000
+SHORT, LONG, TOO_LONG = 0.25, 1.0, 4.0
 PATIENCE = 0.2
 STALL_SHARE = 50
 
@@ -57,7 +57,7 @@ class Loop:
         self._every = every
         self._records = records
         self._clock = clock
-        self._block = SMALLEST
+        self._block = USUAL
         self.stall = 0.0
         self.saved_at = clock()
         self._saved = self._taken()
@@ -127,10 +127,14 @@ class Loop:
         return waited >= max(self._every, STALL_SHARE * self.stall)
 
     def _size(self, seconds: float) -> None:
-        """Keep blocks large, and short enough to stop and to show within a second."""
+        """Keep blocks as large as lets the loop stop and show itself in time.
+
+        They shrink below the usual only where nothing else helps: frozen members predict in
+        tiles, so small blocks cost them dear.
+        """
         if seconds < SHORT:
             self._block = min(2 * self._block, LARGEST)
-        elif seconds > LONG:
+        elif seconds > TOO_LONG or (seconds > LONG and self._block > USUAL):
             self._block = max(self._block // 2, SMALLEST)
 
     def _limit(self) -> int:
