@@ -9,6 +9,7 @@ from typing import Any
 import sklearn.pipeline
 from river import base, compose
 from river.active.base import ActiveLearningClassifier
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 from learners.base import Learner, Task
@@ -20,10 +21,10 @@ from stream.imports import find, make, user_names
 from stream.sections import WindowConfig
 from stream.seeds import seeded
 
-_KINDS = {
-    Task.CLASSIFICATION: "a classifier",
-    Task.REGRESSION: "a regressor",
-    Task.ANOMALY: "an anomaly detector",
+_IS_FOR = {
+    Task.CLASSIFICATION: is_classifier,
+    Task.REGRESSION: is_regressor,
+    Task.ANOMALY: is_outlier_detector,
 }
 
 
@@ -72,21 +73,17 @@ def _learner(inner: Any, config: Config) -> Learner:
     record, model = config.record, config.model
     try:
         learner = as_learner(
-            _rolling(inner, config, model.window) if model.window else inner,
+            inner,
             config.task,
             positive=record.positive,
             gather=model.gather,
             classes=record.classes,
+            window=model.window.records if model.window else 1,
             trust=user_names(config.folder).union(model.trust),
         )
+        return _rolling(learner, config.seed, model.window) if model.window else learner
     except LearnerError as error:
         raise ConfigError(f"[model]: {error}") from error
-    if learner.task is not config.task:
-        raise ConfigError(
-            f'[model]: wanted {_KINDS[config.task]} for task "{config.task}", got {_name(inner)}, '
-            f"{_KINDS[learner.task]}: change task or the learner"
-        )
-    return learner
 
 
 def _inner(config: Config) -> Any:
@@ -97,7 +94,7 @@ def _inner(config: Config) -> Any:
     else:
         made = _pipeline([_step(step, config) for step in model.pipeline or ()])
     estimator = seeded(made, config.seed)
-    _refuse_unserved(estimator, windowed=model.window is not None)
+    _refuse_unserved(estimator, config)
     return estimator
 
 
@@ -130,7 +127,7 @@ def _pipeline(steps: list[Any]) -> Any:
     return sklearn.pipeline.make_pipeline(*steps)
 
 
-def _refuse_unserved(estimator: Any, windowed: bool) -> None:
+def _refuse_unserved(estimator: Any, config: Config) -> None:
     last = getattr(estimator, "_last_step", estimator)
     if isinstance(last, ActiveLearningClassifier):
         raise ConfigError(
@@ -144,22 +141,30 @@ def _refuse_unserved(estimator: Any, windowed: bool) -> None:
             f"[model]: wanted an estimator with {', '.join(methods[:2])} or fit, "
             f"got {_name(estimator)}: name a river or scikit-learn estimator"
         )
-    if can == ["fit"] and not windowed:
+    if "learn_one" not in can and not _IS_FOR[config.task](estimator):
+        raise ConfigError(
+            f'[model]: wanted an estimator for task "{config.task}", got {_name(estimator)}, '
+            "which is for another: change task, or name another learner"
+        )
+    if can == ["fit"] and not config.model.window:
         raise ConfigError(
             f"[model]: {_name(estimator)} cannot learn from one record more, it is fitted as a "
             "whole: add [model.window], and it is fitted when each window closes"
         )
 
 
-def _rolling(inner: Any, config: Config, window: WindowConfig) -> Any:
-    rolling = RollingClassifier if config.task is Task.CLASSIFICATION else RollingRegressor
-    return rolling(
-        model=inner,
+def _rolling(learner: Learner, seed: int, window: WindowConfig) -> Learner:
+    """Return the ensemble of a learner, whose copies know its classes and what it may load."""
+    rolling = RollingClassifier if learner.task is Task.CLASSIFICATION else RollingRegressor
+    ensemble: Learner = rolling(
+        model=learner,
         window=window.records,
         keep=window.keep,
         on_close=window.on_close,
         vote=window.vote,
+        random_state=seed,
     )
+    return ensemble
 
 
 def _name(estimator: Any) -> str:
