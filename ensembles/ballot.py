@@ -66,17 +66,22 @@ def hold(
     values = np.array([answer.value for answer in answers])
     probas = None
     if task is Task.CLASSIFICATION:
-        probas = np.array([probabilities(answer, len(rows.classes)) for answer in answers])
+        probas = stacked(answers, values, len(rows.classes))
         values = np.where(np.isnan(probas).any(axis=2), math.nan, values)
-    weights = _judged(rows, learns, members, values, probas, rules, newest)
-    if members[-1].index == newest:
-        before = members[-1].learned + np.cumsum(learns) - learns
-        closed = ~np.isnan(values[:-1]).all(axis=0)
-        weights[-1] = np.where((before < rules.vote_after) & closed, 0.0, weights[-1])
-    if probas is None:
-        answer = number_votes(weights, values)
+    if len(members) > 1 or learns.any():
+        weights = _judged(rows, learns, members, values, probas, rules, newest)
+    if len(members) == 1:
+        # Not weighted, so that a lone member's answer is what it is to the last bit.
+        answer = Predictions(values[0], None if probas is None else probas[0])
     else:
-        answer = class_votes(weights, values, probas)
+        if members[-1].index == newest:
+            before = members[-1].learned + np.cumsum(learns) - learns
+            closed = ~np.isnan(values[:-1]).all(axis=0)
+            weights[-1] = np.where((before < rules.vote_after) & closed, 0.0, weights[-1])
+        if probas is None:
+            answer = number_votes(weights, values)
+        else:
+            answer = class_votes(weights, values, probas)
     silent = (rows.op & PREDICT) == 0
     if silent.any():
         answer.value[silent] = math.nan
@@ -96,15 +101,14 @@ def weights_of(
     return np.repeat(age_weights(ages, decay)[:, None], totals.shape[1], axis=1)
 
 
-def probabilities(answer: Predictions, k: int) -> Floats:
-    """Return float64[n, k]; an answer without probabilities is certain of its class."""
-    n = len(answer.value)
-    proba = np.zeros((n, k)) if answer.proba is None else answer.proba
-    certain = ~(proba.any(axis=1) | np.isnan(answer.value))
+def stacked(answers: list[Predictions], values: Floats, k: int) -> Floats:
+    """Return float64[m, n, k]; an answer without probabilities is certain of its class."""
+    nothing = np.zeros((values.shape[1], k))
+    probas = np.array([nothing if a.proba is None else a.proba for a in answers])
+    certain = ~(probas.any(axis=2) | np.isnan(values))
     if certain.any():
-        proba = proba.copy()
-        proba[certain, answer.value[certain].astype(np.int64)] = 1.0
-    return proba
+        probas[certain, values[certain].astype(np.int64)] = 1.0
+    return probas
 
 
 def _judged(

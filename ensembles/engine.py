@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ensembles.ballot import Rules, hold, weights_of
-from ensembles.members import Member, MemberView
+from ensembles.members import Member, MemberView, with_op
 from ensembles.windows import CountWindow
 from learners.base import LEARN, PREDICT, Examples, Label, Learner, Predictions, State, Task
 from learners.errors import LearnerFailedError, StateError
@@ -17,6 +18,26 @@ from learners.schema import plain
 
 SKIPPED = 10
 """How many reasons of members that could not be fitted are kept."""
+
+
+class _Asked(NamedTuple):
+    """The record that was asked about last, alone, and what the closed members answered."""
+
+    fields: list[Any]
+    values: list[Any]
+    classes: int
+    members: list[Member]
+    answers: tuple[Predictions, ...]
+
+    def is_for(self, rows: Examples, members: list[Member]) -> bool:
+        """Whether these very members would answer this very record."""
+        row = rows.rows[0]
+        return (
+            self.members is members
+            and self.classes == len(rows.classes)
+            and self.fields == list(row)
+            and all(map(operator.is_, self.values, row.values()))
+        )
 
 
 class Ensemble:
@@ -48,6 +69,7 @@ class Ensemble:
         self.skipped = 0
         self.reasons: list[str] = []
         self.closed: list[Member] = []
+        self._last: _Asked | None = None
         self._open(self._member(classes, None), odd=False)
         self.task = self.open.learner.task
 
@@ -58,7 +80,7 @@ class Ensemble:
         """
         if not rows.weight.all():
             op = np.where(rows.weight == 0, rows.op & PREDICT, rows.op).astype(np.uint8)
-            rows = Examples(rows.rows, op, rows.y, rows.weight, rows.time, rows.classes)
+            rows = with_op(rows, op)
         pieces: list[Predictions] = []
         refused: dict[int, str] = {}
         start, n = 0, len(rows)
@@ -69,7 +91,7 @@ class Ensemble:
                 pieces.append(self._roll(part[:taken], start))
             elif not part.op[0] & LEARN:
                 taken = 1
-                pieces.append(self._vote(part[:1], [m.answer(part[:1]) for m in self.closed]))
+                pieces.append(self._vote(part[:1], self._answers(part[:1])))
             elif not self._begin_with(part[:1]):
                 taken = 1
                 refused[start] = reason
@@ -85,6 +107,9 @@ class Ensemble:
             if not taken and row.op[0] & LEARN and self._successor(row) is None:
                 return i, reason
         return len(rows), ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
 
     @property
     def began(self) -> bool:
@@ -162,12 +187,13 @@ class Ensemble:
     def _roll(self, rows: Examples, start: int) -> Predictions:
         """Answer and learn rows of the open window that its member takes."""
         learned = (rows.op & LEARN) != 0
-        answers = []
+        both = with_op(rows, rows.op | np.uint8(PREDICT))
         try:
-            for member in self.closed:
-                go_on = self.rules.go_on
-                answers.append(member.answer_learn(rows) if go_on else member.answer(rows))
-            answers.append(self.open.answer_learn(rows))
+            if self.rules.go_on:
+                answers = [member.learner.predict_learn(both) for member in self.closed]
+            else:
+                answers = self._answers(rows)
+            answers.append(self.open.learner.predict_learn(both))
         except LearnerFailedError as error:
             error.row += start
             raise
@@ -175,6 +201,20 @@ class Ensemble:
         if learned.any():
             self._count(rows, learned)
         return answer
+
+    def _answers(self, rows: Examples) -> list[Predictions]:
+        """Return what the closed members answer; a record just asked about is not asked again."""
+        single = len(rows) == 1
+        if single and self._last and self._last.is_for(rows, self.closed):
+            return list(self._last.answers)
+        asked = with_op(rows, np.full(len(rows), PREDICT, np.uint8))
+        answers = [member.answer(asked) for member in self.closed]
+        if single:
+            row = rows.rows[0]
+            self._last = _Asked(
+                list(row), list(row.values()), len(rows.classes), self.closed, tuple(answers)
+            )
+        return answers
 
     def _count(self, rows: Examples, learned: Any) -> None:
         if self.task is Task.CLASSIFICATION:
@@ -257,7 +297,8 @@ class Ensemble:
             self.skipped += 1
             self.reasons = [*self.reasons, str(error)][-SKIPPED:]
             return
-        self.closed = [*self.closed, self.open][-self.rules.keep :]
+        members = [*self.closed, self.open]
+        self.closed = members[max(0, len(members) - self.rules.keep) :]
 
     def _silence(self, n: int, rows: Examples) -> Predictions:
         known = self.task is Task.CLASSIFICATION

@@ -11,7 +11,7 @@ import numpy as np
 from river import base
 from sklearn.base import clone
 
-from learners.base import PREDICT, Examples, Label, Learner, Predictions, Task
+from learners.base import Examples, Label, Learner, Predictions, Task
 from learners.roads import as_learner
 from learners.schema import Schema
 from learners.tabular import Tabular
@@ -58,14 +58,10 @@ class Member:
             self.learner.declare(classes, fields)
 
     def answer(self, rows: Examples) -> Predictions:
-        """Answer all rows without learning."""
+        """Answer all rows, which ask for nothing else, without learning."""
         if isinstance(self.learner, Tabular):
             return self.learner.predict(rows)
-        return self.learner.predict_learn(_asking(rows, np.full(len(rows), PREDICT, np.uint8)))
-
-    def answer_learn(self, rows: Examples) -> Predictions:
-        """Answer all rows, each before it is learned if it is to be."""
-        return self.learner.predict_learn(_asking(rows, rows.op | np.uint8(PREDICT)))
+        return self.learner.predict_learn(rows)
 
     def close(self) -> None:
         """Fit, where the learner does that when its window closes."""
@@ -164,5 +160,6 @@ def _river_seeds(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
     return filled
 
 
-def _asking(rows: Examples, op: Any) -> Examples:
+def with_op(rows: Examples, op: Any) -> Examples:
+    """Return the same rows with other operations: uint8[n]."""
     return Examples(rows.rows, op, rows.y, rows.weight, rows.time, rows.classes)

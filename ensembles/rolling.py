@@ -12,7 +12,7 @@ from river import base, naive_bayes, tree
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-from ensembles.ballot import probabilities
+from ensembles.ballot import stacked
 from ensembles.faces import RollingEstimator, records_of
 from learners.base import Features, Floats, Label, Task
 from learners.schema import plain
@@ -56,12 +56,12 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
     --------
     >>> from river import naive_bayes
     >>> model = RollingClassifier(naive_bayes.GaussianNB(), window=4)
-    >>> for x in [1.0, 9.0, 2.0, 8.0, 3.0]:
+    >>> for x in [1.0, 9.0, 2.0, 8.0]:
     ...     model.learn_one({"x": x}, "high" if x > 5 else "low")
     >>> model.predict_one({"x": 8.5})
     'high'
     >>> [(member.first, member.last, member.closed) for member in model.members]
-    [(0, 3, True), (4, 4, False)]
+    [(0, 3, True), (4, 3, False)]
     """
 
     task = Task.CLASSIFICATION
@@ -148,7 +148,7 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
         """Return float64[n, k] in the order of `classes_`, equal where no member has an answer."""
         answer = self._ask(self._asked(X))
         codes = [self._classes.codes[label] for label in self.classes_.tolist()]
-        proba = probabilities(answer, len(codes))[:, codes]
+        proba = stacked([answer], answer.value[None], len(codes))[0][:, codes]
         return np.where(np.isnan(answer.value)[:, None], 1.0 / len(codes), proba)
 
     def _default(self) -> Any:

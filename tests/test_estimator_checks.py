@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 
-ESTIMATORS = [RollingClassifier, RollingRegressor]
+ESTIMATORS: list[Any] = [RollingClassifier, RollingRegressor]
 
 IMPOSSIBLE = {
     "check_estimator_tags_renamed": (
