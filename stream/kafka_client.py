@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import socket
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +16,7 @@ from kafka.net.compat import KafkaNetClient
 from stream.errors import LogError
 
 BOOTSTRAP_MS = 8_000
+RETRY_SECONDS = 0.2
 
 _CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
 _KNOWN: dict[str, Any] = {k: v for client in _CLIENTS for k, v in client.DEFAULT_CONFIG.items()}
@@ -75,6 +79,26 @@ def unreachable(servers: str) -> LogError:
     )
 
 
+def _reach(servers: str, seconds: float) -> None:
+    """Wait until one of the servers takes a connection.
+
+    kafka-python would leave the socket of every refused attempt to the garbage collector.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        for server in servers.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not port.isdecimal() or not host:
+                raise LogError(f"wanted [log] servers as host:port, got {server!r}: add the port")
+            left = max(deadline - time.monotonic(), 0.1)
+            with contextlib.suppress(OSError):
+                socket.create_connection((host.strip("[]"), int(port)), left).close()
+                return
+        if time.monotonic() > deadline:
+            raise unreachable(servers)
+        time.sleep(RETRY_SECONDS)
+
+
 def connect(
     client: type[Any],
     servers: str,
@@ -100,6 +124,8 @@ def connect(
 
     mine = {k: v for k, v in checked(options).items() if k in client.DEFAULT_CONFIG}
     settings = {"bootstrap_timeout_ms": BOOTSTRAP_MS, **defaults, **mine, **fixed}
+    if not settings.get("proxy_url"):
+        _reach(servers, settings["bootstrap_timeout_ms"] / 1000)
     try:
         connected = client(bootstrap_servers=servers.split(","), kafka_client=network, **settings)
     except Exception as error:

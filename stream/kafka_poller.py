@@ -24,6 +24,7 @@ from stream.prefetch import Prefetch
 T = TypeVar("T")
 
 POLL_MS = 50
+IDLE_MS = 20
 CALL_SECONDS = 10.0
 CLOSE_MS = 4_000
 SILENT_SECONDS = 2.0
@@ -71,8 +72,13 @@ class Poller:
         """Offset up to which there was nothing more to hand over, markers included."""
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: set[TopicPartition] = set()
-        self._joined = self._throttled = self._halted = self._closing = self._silent = False
+        self._grouped = consumer.config["group_id"] is not None
+        self._polled = self._throttled = self._halted = self._closing = self._silent = False
         self._heard = time.monotonic()
+        if self._grouped:
+            # Before anything asks for the topic's partitions: what the client knows of them
+            # already it would take for news, and rebalance once more for nothing.
+            consumer.subscribe([topic], listener=_Listener(self))
         self._thread = threading.Thread(target=self._run, name=f"poll-{topic}", daemon=True)
         self._thread.start()
 
@@ -120,16 +126,14 @@ class Poller:
         """Let the thread look again whether the buffer has room."""
         self._orders.put(lambda: None)
 
-    def join(self, partitions: Iterable[int], group: bool) -> None:
-        """Begin to take part: in the group, or with all these partitions assigned."""
+    def join(self, partitions: Iterable[int]) -> None:
+        """Begin to take part: in the group, or without one with all these partitions."""
 
         def order(consumer: Any) -> None:
-            if group:
-                consumer.subscribe([self._topic], listener=_Listener(self))
-            else:
+            self._polled = self._grouped
+            if not self._grouped:
                 consumer.assign([TopicPartition(self._topic, p) for p in partitions])
                 self._reassigned(frozenset(partitions))
-            self._joined = True
 
         self.call(order)
 
@@ -163,9 +167,12 @@ class Poller:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._obey(wait=not (self._joined and self._regulate()))
-                if self._joined:
-                    self._poll()
+                fetching = self._regulate()
+                # Only a group wants to be polled for its own sake.
+                polling = fetching or self._polled
+                self._obey(wait=not polling)
+                if polling:
+                    self._poll(fetching)
             while not self._orders.empty():
                 self._orders.get_nowait()()
         finally:
@@ -195,13 +202,11 @@ class Poller:
             self._throttled = False
         return not self._throttled
 
-    def _poll(self) -> None:
-        # A poll with nothing to fetch would sleep deaf to orders; without a member's assignment
-        # it has the group to wait for.
-        fetching = bool(self._live) and not self._throttled and not self._halted
-        waiting = fetching or not self._consumer.assignment()
+    def _poll(self, fetching: bool) -> None:
+        # Never with a timeout of 0: the client forgets a join that ends between two polls, and
+        # begins another (kafka-python 3.0.12); with nothing to fetch it sleeps, deaf to orders.
         try:
-            fetched = self._consumer.poll(timeout_ms=POLL_MS if waiting else 0)
+            fetched = self._consumer.poll(timeout_ms=POLL_MS if fetching else IDLE_MS)
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             self._halt(self._expired(error))
         except KafkaError as error:

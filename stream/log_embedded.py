@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stream.errors import LogError
 from stream.log import Bounds, Message, Run
-from stream.log_errors import expired, missing_topic
+from stream.log_errors import expired, missing_topic, nothing_in
 
 BUSY_SECONDS = 30.0
 APPEND_RECORDS = 50_000
@@ -300,6 +300,8 @@ class EmbeddedAppender:
         turn = itertools.count(sum(ends))
         rows = []
         for key, value, moment in batch:
+            if key is None and value is None:
+                raise nothing_in(self.topic)
             # A checksum, since Python's own hash differs from process to process.
             place = (next(turn) if key is None else zlib.crc32(key)) % len(ids)
             rows.append((ids[place], ends[place], moment, key, value))

@@ -22,7 +22,7 @@ from stream.errors import LogError, PartitionsRevokedError
 from stream.kafka_client import connect
 from stream.kafka_poller import Poller
 from stream.log import Bounds, Message, Run
-from stream.log_errors import missing_topic
+from stream.log_errors import missing_topic, nothing_in
 from stream.prefetch import Prefetch
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -136,8 +136,7 @@ class KafkaLog:
     def acquire(self, timeout: float) -> frozenset[int] | None:
         """Join the group and return the partitions assigned to this consumer, paused."""
         if not self._joined:
-            partitions = [tp.partition for tp in self._partitions()]
-            self._poller.join(partitions, self._group is not None)
+            self._poller.join([tp.partition for tp in self._partitions()])
             self._joined = True
         with self._changed:
             if not self._changed.wait_for(lambda: self._assigned, timeout):
@@ -259,6 +258,8 @@ class KafkaAppender:
         flying: collections.deque[tuple[Any, int]] = collections.deque()
         try:
             for key, value, moment in messages:
+                if key is None and value is None:
+                    raise nothing_in(self.topic)
                 future = self._producer.send(self.topic, value=value, key=key, timestamp_ms=moment)
                 weight = len(value) if value is not None else 0
                 flying.append((future, weight))
