@@ -171,6 +171,8 @@ class Config(BaseSettings):
             return cls(**values)._at(folder.absolute())
         except ValidationError as error:
             sentence = refusal.sentence(cls, error.errors(include_url=False), PREFIX)
+        except RecursionError:
+            sentence = "wanted tables and lists a few deep, got them too deep: take some away"
         raise ConfigError(f"{source}: {sentence}")
 
     def _at(self, folder: Path) -> Self:

@@ -124,10 +124,16 @@ class RecordFile:
 
     def _csv(self, plain: Any, file: IO[bytes]) -> Iterator[Message]:
         csv.field_size_limit(_LONGEST)
-        text = io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
-        rows = csv.reader(text, delimiter=",") if self._suffix == ".csv" else _tabbed(text)
-        names = list(self._columns) if self._columns is not None else self._header(next(rows, []))
-        self._check_columns(names, [])
+        with io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="") as text:
+            rows = csv.reader(text) if self._suffix == ".csv" else _tabbed(text)
+            given = self._columns
+            names = self._header(next(rows, [])) if given is None else list(given)
+            self._check_columns(names, [])
+            yield from self._typed(rows, names, file)
+
+    def _typed(
+        self, rows: Iterator[list[str]], names: list[str], file: IO[bytes]
+    ) -> Iterator[Message]:
         width = len(names)
         converters: list[Converter] | None = None
         while chunk := list(itertools.islice(rows, _SAMPLE)):

@@ -77,7 +77,7 @@ def _learner(inner: Any, config: Config) -> Learner:
             config.task,
             positive=record.positive,
             gather=model.gather,
-            classes=record.classes,
+            classes=record.classes or None,
             window=model.window.records if model.window else 1,
             trust=user_names(config.folder).union(model.trust),
         )

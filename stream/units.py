@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from fractions import Fraction
 
 from stream.errors import ConfigError
 
 _DURATIONS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -116,7 +116,7 @@ def _parse(text: object, units: Mapping[str, int], wanted: str, counted: str) ->
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] not in units:
         raise UnitError(f"wanted {wanted}, got {_shown(text)}: write a number and its unit")
-    amount = Decimal(match[1]) * units[match[2]]
+    amount = Fraction(match[1]) * units[match[2]]
     if amount != int(amount) or amount > _LARGEST:
         raise UnitError(
             f"wanted {wanted} that is a whole number of {counted} up to 2**53, "

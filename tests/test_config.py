@@ -1,0 +1,253 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream.config import Config, differences, load
+from stream.errors import ConfigError
+from stream.sections import WindowConfig
+
+BASE = """
+name = "elec2"
+task = "classification"
+[record]
+label = "class"
+[model]
+learner = "river.linear_model.LogisticRegression"
+"""
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("ALLUVIA_")]:
+        monkeypatch.delenv(name)
+
+
+def read(folder: Path, text: str) -> Config:
+    path = folder / "elec2.toml"
+    path.write_text(text, "utf-8")
+    return load(path)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_defaults_follow_the_name_and_the_folder(tmp_path: Path) -> None:
+    config = read(tmp_path, BASE)
+    assert (config.log.kind, config.log.topic, config.log.group) == ("embedded", "elec2", "elec2")
+    assert config.log.path == tmp_path / ".alluvia/log.db"
+    assert config.store.path == tmp_path / ".alluvia/store.db"
+    assert config.checkpoint.path == tmp_path / ".alluvia/elec2"
+    assert (config.store.ttl, config.checkpoint.every) == (30 * 86_400_000, 10_000)
+    assert (config.record.max_bytes, config.record.start) == (1_000_000, "earliest")
+    assert config.folder == tmp_path
+
+
+def test_an_absolute_path_stays(tmp_path: Path) -> None:
+    text = f'{BASE}[checkpoint]\npath = "{tmp_path / "elsewhere"}"'
+    assert read(tmp_path / ".", text).checkpoint.path == tmp_path / "elsewhere"
+
+
+def test_a_configuration_is_frozen(tmp_path: Path) -> None:
+    config = read(tmp_path, BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        config.log.servers = "other:9092"
+
+
+def test_the_environment_overrides_every_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLUVIA_SEED", "5")
+    monkeypatch.setenv("ALLUVIA_LOG__SERVERS", "broker:9092")
+    monkeypatch.setenv("ALLUVIA_MODEL__WINDOW__RECORDS", "77")
+    monkeypatch.setenv("ALLUVIA_MODEL__PARAMS__L2", "0.5")
+    monkeypatch.setenv("ALLUVIA_RECORD__LEAVE_OUT", '["date"]')
+    monkeypatch.setenv("ALLUVIA_STORE__TTL", "none")
+    config = read(tmp_path, BASE + '[log]\nservers = "file:1"\n')
+    assert (config.seed, config.log.servers) == (5, "broker:9092")
+    assert config.model.window == WindowConfig(records=77)
+    assert config.model.params == {"l2": 0.5}
+    assert config.record.leave_out == ["date"]
+    assert config.store.ttl is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("ALLUVIA_LOG__SERVRS", "x", 'unknown key [log] servrs; did you mean "servers"?'),
+        (
+            "ALLUVIA_LGO__SERVERS",
+            "x",
+            "unknown table LGO in the variable ALLUVIA_LGO__SERVERS; did",
+        ),
+        ("ALLUVIA_SCORE__WINDOW", "abc", "[score] window: wanted a whole number, got 'abc'"),
+        ("ALLUVIA_RECORD__TAKE", "a,b", "[record] take: wanted a list, got 'a,b'"),
+        ("ALLUVIA_LOG", "[1]", "log: wanted a table, got [1]"),
+    ],
+)
+def test_a_wrong_variable_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert expected in refusal(tmp_path, BASE)
+
+
+def test_secrets_are_kept_as_text_and_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLUVIA_LOG__OPTIONS__SASL_PLAIN_PASSWORD", "0077")
+    monkeypatch.setenv("ALLUVIA_LOG__OPTIONS__SSL_PASSWORD", "12e5")
+    monkeypatch.setenv("ALLUVIA_LOG__OPTIONS__REQUEST_TIMEOUT_MS", "3000")
+    monkeypatch.setenv("ALLUVIA_STORE__URL", "redis://app:hunter2@cache:6379/0")
+    config = read(tmp_path, BASE + '[log]\nkind = "kafka"\n')
+    assert config.log.options == {
+        "sasl_plain_password": "0077",
+        "ssl_password": "12e5",
+        "request_timeout_ms": 3000,
+    }
+    for shown in (repr(config), str(config), repr(config.log), str(config.store)):
+        assert not any(secret in shown for secret in ("0077", "12e5", "hunter2"))
+    described = config.describe()
+    assert not any(secret in described for secret in ("0077", "12e5", "hunter2"))
+    assert 'store.url = "redis://app:****@cache:6379/0"' in described
+
+
+def test_a_refusal_shows_no_secret(tmp_path: Path) -> None:
+    sentence = refusal(tmp_path, BASE + '[store]\nurl = ["redis://app:hunter2@cache"]')
+    assert "hunter2" not in sentence
+    assert "[store] url: wanted a string" in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nmae = 1\n" + BASE, "elec2.toml: unknown key or table 'nmae'; did you mean \"name\"?"),
+        (BASE + "[model.window]\nkep = 1", 'unknown key [model.window] kep; did you mean "keep"?'),
+        (BASE.replace("label", "labl"), 'unknown key [record] labl; did you mean "label"?'),
+        ("a = [\n" + BASE, "wanted TOML"),
+        (BASE + "[log]\nservers = 5", "[log] servers: wanted a string, got 5"),
+        (BASE + '[log]\nkind = "kafak"', "wanted 'embedded' or 'kafka', got 'kafak'"),
+        (BASE + "[score]\nwindow = true", "wanted a whole number, got true"),
+        (BASE + "[store]\nttl = 5", 'wanted a duration such as "10s"'),
+        (BASE + '[checkpoint]\nevery = "0s"', "[checkpoint] every: wanted greater than"),
+        (BASE + "[log.options]\nacks = 1", 'set kind = "kafka" or remove [log.options]'),
+        (BASE + '[log]\ntopic = "a/b"', "[log] topic: wanted a short name"),
+        (BASE.replace("classification", "regresion"), "wanted 'classification', 'regression'"),
+        (BASE.replace('label = "class"', ""), "[record] label for a classification, got none"),
+        (BASE.replace('label = "class"', 'label = "a"\ntake = ["a"]'), 'got "a" in take'),
+        (BASE.replace('"elec2"', '"../x"'), "name: wanted a short name, got '../x'"),
+        (BASE + 'pipeline = ["a.B"]', "wanted learner or pipeline, got both"),
+        (BASE.replace("learner =", "trust = []\n#"), "wanted learner or pipeline, got neither"),
+        (BASE.replace("[model]", 'classes = ["a"]\npositive = "b"\n[model]'), "positive among"),
+        (
+            BASE.replace("classification", "regression").replace("[mod", 'positive = "b"\n[mod'),
+            "with a classification only",
+        ),
+        (BASE.replace("classification", "anomaly") + "[model.window]", "remove [model.window]"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_remedy(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert expected in refusal(tmp_path, text)
+
+
+def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
+    assert "line 3" in refusal(tmp_path, 'name = "a"\ntask = "regression"\nseed = = 1\n')
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes('name = "caf\u00e9"'.encode("latin-1"))
+    for path in (tmp_path / "none.toml", tmp_path, latin, Path("nul\0")):
+        with pytest.raises(ConfigError, match="wanted"):
+            load(path)
+
+
+def test_the_digest_is_of_the_model_alone(tmp_path: Path) -> None:
+    digest = read(tmp_path, BASE).model_digest()
+    elsewhere = tmp_path / "moved"
+    elsewhere.mkdir()
+    same = BASE.replace("[model]", 'key = "id"\nmax_bytes = "2MB"\n[model]\ntrust = ["a.b"]')
+    same += '[log]\nkind = "kafka"\n[store]\nkind = "redis"\n[checkpoint]\nevery = "1m"\n'
+    assert read(elsewhere, same).model_digest() == digest
+    for other in (
+        "seed = 2\n" + BASE,
+        BASE.replace('class"', 'Class"'),
+        BASE + "params = {l2 = 0.1}",
+        BASE + "[model.window]\nkeep = 3",
+    ):
+        assert read(tmp_path, other).model_digest() != digest
+
+
+def test_the_digest_moves_with_the_folder(tmp_path: Path) -> None:
+    text = BASE.replace("[model]", 'warm_up = "past.csv"\n[model]')
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = read(tmp_path / "a", text), read(tmp_path / "b", text)
+    assert first.record.warm_up == tmp_path / "a" / "past.csv"
+    assert first.model_fields_json() == second.model_fields_json()
+
+
+def test_differences_name_the_changed_fields(tmp_path: Path) -> None:
+    saved = json.loads(read(tmp_path, BASE).model_fields_json())
+    now = json.loads(
+        read(tmp_path, "seed = 9\n" + BASE + "params = {l2 = 0.1}").model_fields_json()
+    )
+    assert differences(saved, saved) == []
+    assert differences(saved, now) == ["model.params.l2: null -> 0.1", "seed: 1 -> 9"]
+
+
+words = st.sampled_from(
+    ["name", "task", "log", "record", "model", "window", "learner", "pipeline", "params", "use"]
+)
+values = st.recursive(
+    st.one_of(st.none().map(lambda _: 0), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.one_of(words, st.text()), inner)),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.one_of(words, st.text()), values))
+def test_any_values_are_taken_or_refused_in_one_type(values: dict[str, object]) -> None:
+    try:
+        config = Config.of({"name": "a", "task": "regression"} | values)
+    except ConfigError as error:
+        assert str(error)
+    else:
+        assert json.loads(config.model_fields_json())["task"] == "regression"
+
+
+pieces = st.sampled_from(
+    [*BASE.splitlines(), "[log]", "kind = 1", "[[model]]", "a.b = 1", "{", '"']
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(pieces, st.text(max_size=20)), max_size=12).map("\n".join))
+def test_any_text_is_taken_or_refused_in_one_type(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "any.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        assert load(path).name
+    except ConfigError as error:
+        assert "any.toml" in str(error)
+
+
+@settings(max_examples=20)
+@given(st.integers(1_000, 3_000))
+def test_deep_nesting_is_refused(depth: int) -> None:
+    nested: object = 1
+    for _ in range(depth):
+        nested = [nested]
+    model = {"learner": "a.B", "params": {"x": nested}}
+    with pytest.raises(ConfigError):
+        Config.of({"name": "a", "task": "regression", "record": {"label": "y"}, "model": model})
