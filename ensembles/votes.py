@@ -16,7 +16,7 @@ from learners.base import Floats, Predictions
 
 VOTES = ("recent_loss", "uniform", "age")
 
-_FLOOR = 1e-6
+_FLOOR = 1e-12
 
 
 def age_weights(ages: Sequence[int], decay: float) -> Floats:
@@ -65,10 +65,10 @@ def discounted(
 
 
 def loss_weights(totals: Floats, counts: Floats) -> Floats:
-    """Weigh members by their recent loss: 1 / (mean discounted squared error + 1e-6) squared.
+    """Weigh members by their recent loss: (lowest / own mean discounted squared error) ** 4.
 
     The inverse of the mean squared error weighs forecasts that are independent best (Bates and
-    Granger, "The combination of forecasts", 1969); squaring it follows drift faster, as the
+    Granger, "The combination of forecasts", 1969). Its fourth power follows drift faster, since
     members of windows before a drift lose their say. A member without losses weighs what the
     others weigh on average, or 1.
 
@@ -83,18 +83,21 @@ def loss_weights(totals: Floats, counts: Floats) -> Floats:
 
     Examples
     --------
-    >>> loss_weights(np.array([[0.5], [0.0]]), np.array([[2.0], [0.0]])).round(2).tolist()
-    [[16.0], [16.0]]
+    >>> totals, counts = np.array([[1.0], [0.5], [0.0]]), np.array([[2.0], [2.0], [0.0]])
+    >>> loss_weights(totals, counts).round(3).tolist()
+    [[0.062], [1.0], [0.531]]
     """
     judged = counts > 0
-    mean = totals / np.where(judged, counts, 1.0) + _FLOOR
-    weights = 1.0 / (mean * mean)
+    mean = np.where(judged, totals / np.where(judged, counts, 1.0) + _FLOOR, math.inf)
+    lowest = mean.min(axis=0)
+    ratio = np.where(judged, np.where(judged.any(axis=0), lowest, 1.0) / mean, 0.0)
+    squared = ratio * ratio
+    weights = squared * squared
     if judged.all():
-        return weights
-    sums = ordered_sum(np.where(judged, weights, 0.0))
+        return np.asarray(weights)
     others = ordered_sum(judged.astype(np.float64))
-    average = np.where(others > 0, sums / np.where(others > 0, others, 1.0), 1.0)
-    return np.where(judged, weights, average)
+    average = np.where(others > 0, ordered_sum(weights) / np.maximum(others, 1.0), 1.0)
+    return np.asarray(np.where(judged, weights, average))
 
 
 def class_votes(weights: Floats, values: Floats, probas: Floats) -> Predictions:

@@ -46,12 +46,13 @@ def test_discounting_can_stop_and_go_on(losses: list[float], cut: int) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 3)), min_size=1, max_size=12))
-def test_loss_weights_are_inverse_squares_of_the_mean(pairs: list[tuple[float, int]]) -> None:
+def test_loss_weights_are_fourth_powers_of_the_lowest_mean_over_the_own(
+    pairs: list[tuple[float, int]],
+) -> None:
     totals = np.array([[total if count else 0.0] for total, count in pairs])
     counts = np.array([[float(count)] for _, count in pairs])
-    expected: list[Any] = [
-        1 / (total / count + 1e-6) ** 2 if count else None for total, count in pairs
-    ]
+    means = [total / count + 1e-12 if count else math.inf for total, count in pairs]
+    expected: list[Any] = [(min(means) / mean) ** 4 if mean < math.inf else None for mean in means]
     known = [weight for weight in expected if weight is not None]
     average = sum(known) / len(known) if known else 1.0
     expected = [average if weight is None else weight for weight in expected]
