@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,6 +22,7 @@ SMALLEST, USUAL, LARGEST = 1, 500, 5_000
 SHORT, LONG, TOO_LONG = 0.25, 1.0, 4.0
 PATIENCE = 0.2
 STALL_SHARE = 50
+SWITCH = 0.0005
 
 
 class Loop:
@@ -91,7 +93,7 @@ class Loop:
         watch
             Called between blocks, also when no record came.
         """
-        with _collector_off():
+        with _tuned():
             while not stop() and not self._reached(until):
                 run = self._log.poll(self._limit(), PATIENCE)
                 part = None if run is None else _cut(run, until)
@@ -169,13 +171,20 @@ def _cut(run: Run, until: Mapping[int, int] | None) -> Run:
 
 
 @contextlib.contextmanager
-def _collector_off() -> Iterator[None]:
-    """Look for garbage between blocks only: while records flow it costs a third of the speed."""
+def _tuned() -> Iterator[None]:
+    """Set the interpreter for one busy thread beside threads that mostly wait.
+
+    Garbage is looked for between blocks only: while records flow it costs a third of the speed.
+    A thread that has an answer from the store gets the interpreter at once, not 5 ms later.
+    """
+    interval = sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.disable()
+    sys.setswitchinterval(SWITCH)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval)
         gc.enable()
         gc.unfreeze()

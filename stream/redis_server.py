@@ -65,6 +65,11 @@ class Server:
                 f"({error}): correct the store's options"
             ) from error
 
+    def execute(self, *command: Any) -> Any:
+        """Send one command; return the reply."""
+        client: Any = self._find()  # redis-py leaves `execute_command` untyped
+        return client.execute_command(*command)
+
     def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Send commands in one round trip; return the replies or raise the first error."""
         client: Any = self._find()  # redis-py leaves `execute_command` untyped
