@@ -1,4 +1,4 @@
-"""One contract for both logs: Kafka, and its embedded twin."""
+"""One contract for every log: Kafka, here or in a process of its own, and its embedded twin."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from stream.errors import LogError, OffsetsExpiredError
 from stream.log import Appender, Bounds, Log, Message, Run
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.log_kafka import KafkaAppender, KafkaLog
+from stream.log_process import ProcessLog
 
 PATIENCE = 20.0
 
@@ -75,7 +76,7 @@ def embedded(folder: Path, topic: str) -> Place:
     )
 
 
-def kafka(servers: str, topic: str) -> Place:
+def kafka(servers: str, topic: str, log: type[KafkaLog | ProcessLog]) -> Place:
     def delete_before(offset: int) -> None:
         admin = KafkaAdminClient(bootstrap_servers=servers)
         admin.delete_records({TopicPartition(topic, 0): offset})
@@ -83,18 +84,24 @@ def kafka(servers: str, topic: str) -> Place:
 
     return Place(
         topic,
-        lambda topic, group: KafkaLog(servers, topic, group),
+        lambda topic, group: log(servers, topic, group),
         lambda topic: KafkaAppender(servers, topic),
         delete_before,
     )
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.services)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param(KafkaLog, marks=pytest.mark.services),
+        pytest.param(ProcessLog, marks=pytest.mark.services),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path, topic_name: str) -> Iterator[Place]:
-    if request.param == "kafka":
-        made = kafka(request.getfixturevalue("kafka_servers"), topic_name)
-    else:
+    if request.param == "embedded":
         made = embedded(tmp_path, topic_name)
+    else:
+        made = kafka(request.getfixturevalue("kafka_servers"), topic_name, request.param)
     yield made
     made.close()
 
