@@ -73,7 +73,9 @@ class Poller:
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: set[TopicPartition] = set()
         self._grouped = consumer.config["group_id"] is not None
-        self._polled = self._throttled = self._halted = self._closing = self._silent = False
+        self._polled = self._halted = self._closing = self._silent = False
+        self.throttled = False
+        """Whether the buffer was full and has yet to become `low`."""
         self._heard = time.monotonic()
         if self._grouped:
             # Before anything asks for the topic's partitions: what the client knows of them
@@ -154,7 +156,7 @@ class Poller:
                     consumer.seek(tp, offset)
                     consumer.resume(tp)
                     self._live.add(tp)
-            self._throttled = self._halted = False
+            self.throttled = self._halted = False
 
         self.call(order)
 
@@ -184,7 +186,7 @@ class Poller:
     def _obey(self, wait: bool) -> None:
         """Carry out the orders given; while nothing is fetched, wait a moment for one."""
         try:
-            self._orders.get(timeout=POLL_MS / 1000 if wait else 0)()
+            self._orders.get(timeout=IDLE_MS / 1000 if wait else 0)()
             while True:
                 self._orders.get_nowait()()
         except queue.Empty:
@@ -194,13 +196,13 @@ class Poller:
         """Pause what is read while the buffer is full; return whether anything is fetched."""
         if not self._live or self._halted:
             return False
-        if not self._throttled and self._prefetch.full:
+        if not self.throttled and self._prefetch.full:
             self._consumer.pause(*self._live)
-            self._throttled = True
-        elif self._throttled and self._prefetch.low:
+            self.throttled = True
+        elif self.throttled and self._prefetch.low:
             self._consumer.resume(*self._live)
-            self._throttled = False
-        return not self._throttled
+            self.throttled = False
+        return not self.throttled
 
     def _poll(self, fetching: bool) -> None:
         # Never with a timeout of 0: the client forgets a join that ends between two polls, and

@@ -155,11 +155,10 @@ class KafkaLog:
 
     def poll(self, limit: int, timeout: float) -> Run | None:
         """Return up to `limit` records, waiting up to `timeout` seconds for the first."""
-        throttled = self._prefetch.full
         run = self._prefetch.take(limit, timeout)
         if run is not None:
             self._next[run.partition] = run.offsets[-1] + 1
-            if throttled and not self._prefetch.full:
+            if self._poller.throttled and self._prefetch.low:
                 self._poller.wake()
         return run
 
