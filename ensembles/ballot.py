@@ -101,6 +101,24 @@ def weights_of(
     return np.repeat(age_weights(ages, decay)[:, None], totals.shape[1], axis=1)
 
 
+def silence(n: int, task: Task, rows: Examples) -> Predictions:
+    """Return no answer to n of the rows."""
+    known = task is Task.CLASSIFICATION
+    return Predictions(np.full(n, math.nan), np.zeros((n, len(rows.classes))) if known else None)
+
+
+def joined(pieces: list[Predictions], refused: dict[int, str]) -> Predictions:
+    """Return the answers to consecutive rows, at least one piece of them, as one."""
+    if len(pieces) == 1:
+        return Predictions(pieces[0].value, pieces[0].proba, refused)
+    probas = [piece.proba for piece in pieces if piece.proba is not None]
+    return Predictions(
+        np.concatenate([piece.value for piece in pieces]),
+        np.concatenate(probas) if probas else None,
+        refused,
+    )
+
+
 def stacked(answers: list[Predictions], values: Floats, k: int) -> Floats:
     """Return float64[m, n, k]; an answer without probabilities is certain of its class."""
     nothing = np.zeros((values.shape[1], k))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ensembles.ballot import Rules, hold, weights_of
-from ensembles.members import Member, MemberView, with_op
+from ensembles.ballot import Rules, hold, joined, silence, weights_of
+from ensembles.members import Asked, Member, MemberView, with_op
 from ensembles.windows import CountWindow
 from learners.base import LEARN, PREDICT, Examples, Label, Learner, Predictions, State, Task
 from learners.errors import LearnerFailedError, StateError
@@ -18,26 +16,6 @@ from learners.schema import plain
 
 SKIPPED = 10
 """How many reasons of members that could not be fitted are kept."""
-
-
-class _Asked(NamedTuple):
-    """The record that was asked about last, alone, and what the closed members answered."""
-
-    fields: list[Any]
-    values: list[Any]
-    classes: int
-    members: list[Member]
-    answers: tuple[Predictions, ...]
-
-    def is_for(self, rows: Examples, members: list[Member]) -> bool:
-        """Whether these very members would answer this very record."""
-        row = rows.rows[0]
-        return (
-            self.members is members
-            and self.classes == len(rows.classes)
-            and self.fields == list(row)
-            and all(map(operator.is_, self.values, row.values()))
-        )
 
 
 class Ensemble:
@@ -69,7 +47,7 @@ class Ensemble:
         self.skipped = 0
         self.reasons: list[str] = []
         self.closed: list[Member] = []
-        self._last: _Asked | None = None
+        self._last: Asked | None = None
         self._open(self._member(classes, None), odd=False)
         self.task = self.open.learner.task
 
@@ -95,9 +73,10 @@ class Ensemble:
             elif not self._begin_with(part[:1]):
                 taken = 1
                 refused[start] = reason
-                pieces.append(self._silence(1, rows))
+                pieces.append(silence(1, self.task, rows))
             start += taken
-        return self._joined(pieces, refused, rows)
+        pieces = pieces or [silence(0, self.task, rows)]
+        return joined(pieces, refused)
 
     def admit(self, rows: Examples) -> tuple[int, str]:
         """See `learners.base.Learner`."""
@@ -210,10 +189,7 @@ class Ensemble:
         asked = with_op(rows, np.full(len(rows), PREDICT, np.uint8))
         answers = [member.answer(asked) for member in self.closed]
         if single:
-            row = rows.rows[0]
-            self._last = _Asked(
-                list(row), list(row.values()), len(rows.classes), self.closed, tuple(answers)
-            )
+            self._last = Asked.of(rows, self.closed, answers)
         return answers
 
     def _count(self, rows: Examples, learned: Any) -> None:
@@ -235,7 +211,7 @@ class Ensemble:
 
     def _vote(self, rows: Examples, answers: list[Predictions]) -> Predictions:
         if not answers:
-            return self._silence(len(rows), rows)
+            return silence(len(rows), self.task, rows)
         members = [*self.closed, self.open][: len(answers)]
         return hold(rows, members, answers, self.task, self.rules, self.open.index)
 
@@ -299,21 +275,3 @@ class Ensemble:
             return
         members = [*self.closed, self.open]
         self.closed = members[max(0, len(members) - self.rules.keep) :]
-
-    def _silence(self, n: int, rows: Examples) -> Predictions:
-        known = self.task is Task.CLASSIFICATION
-        proba = np.zeros((n, len(rows.classes))) if known else None
-        return Predictions(np.full(n, math.nan), proba)
-
-    def _joined(
-        self, pieces: list[Predictions], refused: dict[int, str], rows: Examples
-    ) -> Predictions:
-        if len(pieces) == 1:
-            return Predictions(pieces[0].value, pieces[0].proba, refused)
-        pieces = pieces or [self._silence(0, rows)]
-        probas = [piece.proba for piece in pieces if piece.proba is not None]
-        return Predictions(
-            np.concatenate([piece.value for piece in pieces]),
-            np.concatenate(probas) if probas else None,
-            refused,
-        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from river import base
@@ -107,6 +108,33 @@ class MemberView:
     closed: bool
     weight: float
     loss: float | None
+
+
+class Asked(NamedTuple):
+    """The record that was asked about last, alone, and what the closed members answered."""
+
+    fields: list[Any]
+    values: list[Any]
+    classes: int
+    members: list[Member]
+    answers: tuple[Predictions, ...]
+
+    @classmethod
+    def of(cls, rows: Examples, members: list[Member], answers: list[Predictions]) -> Self:
+        """Remember the answers of these members to the one row."""
+        row = rows.rows[0]
+        values = list(row.values())
+        return cls(list(row), values, len(rows.classes), members, tuple(answers))
+
+    def is_for(self, rows: Examples, members: list[Member]) -> bool:
+        """Whether these very members would answer this very record."""
+        row = rows.rows[0]
+        return (
+            self.members is members
+            and self.classes == len(rows.classes)
+            and self.fields == list(row)
+            and all(map(operator.is_, self.values, row.values()))
+        )
 
 
 def make_learner(

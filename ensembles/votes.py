@@ -84,8 +84,8 @@ def loss_weights(totals: Floats, counts: Floats) -> Floats:
     Examples
     --------
     >>> totals, counts = np.array([[1.0], [0.5], [0.0]]), np.array([[2.0], [2.0], [0.0]])
-    >>> loss_weights(totals, counts).round(3).tolist()
-    [[0.062], [1.0], [0.531]]
+    >>> loss_weights(totals, counts).round(2).tolist()
+    [[0.06], [1.0], [0.53]]
     """
     judged = counts > 0
     mean = np.where(judged, totals / np.where(judged, counts, 1.0) + _FLOOR, math.inf)
