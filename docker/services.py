@@ -187,7 +187,7 @@ def _await(
     while not (_is_ours(service) and answers(service)):
         if not _is_ours(service) or time.monotonic() > deadline:
             lines = log.read_text("utf-8", "replace").strip().splitlines()
-            lines = [line for line in lines if "ERROR" in line] or lines
+            lines = [line for line in lines if "Exception:" in line] or lines
             fate = "died" if not _is_ours(service) else f"did not answer in {START_SECONDS:.0f} s"
             raise ServicesError(
                 f"the {name} on port {service['port']} {fate}: {lines[-1] if lines else 'no log'}"

@@ -205,37 +205,43 @@ class Poller:
         return not self.throttled
 
     def _poll(self, fetching: bool) -> None:
-        # Never with a timeout of 0: the client forgets a join that ends between two polls, and
-        # begins another (kafka-python 3.0.12); with nothing to fetch it sleeps, deaf to orders.
+        """Fetch once into the buffer; what goes wrong for good is handed over as well."""
         try:
+            # Never with a timeout of 0: the client forgets a join that ends between two polls,
+            # and begins another (kafka-python 3.0.12); with nothing to fetch it sleeps, deaf to
+            # orders.
             fetched = self._consumer.poll(timeout_ms=POLL_MS if fetching else IDLE_MS)
-        except (OffsetOutOfRangeError, LogTruncationError) as error:
-            self._halt(self._expired(error))
-        except KafkaError as error:
-            if error.retriable:
-                _LOGGER.warning("Kafka at %s: %s; trying again", self._servers, error)
-                time.sleep(POLL_MS / 1000)
-            else:
-                self._halt(
-                    LogError(f"wanted to read {self._topic}, got {error}: see Kafka's own log")
-                )
-        else:
             for tp, records in fetched.items():
                 columns = (list(map(column, records)) for column in _COLUMNS)
                 run = Run(self._topic, tp.partition, *columns)
                 self._prefetch.put(run, sum(map(_VALUE_SIZE, records)))
             if fetching:
                 self._observe(bool(fetched))
+                self._watch(bool(fetched))
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._halt(self._expired(error))
+        except Exception as error:
+            # Whatever the client raises must reach the caller: a thread that died would look
+            # like a silent topic.
+            if isinstance(error, KafkaError) and error.retriable:
+                _LOGGER.info("Kafka at %s: %s; trying again", self._servers, error)
+                self._watch(heard=False)
+                time.sleep(IDLE_MS / 1000)
+            else:
+                self._halt(LogError(f"wanted to read {self._topic}, got {error!r}: restart"))
 
     def _observe(self, heard: bool) -> None:
-        """Note how far the partitions go, and whether the broker still answers."""
+        """Note how far the partitions go."""
         caught_up = not heard and self._prefetch.empty
-        for tp in self._live:
+        for tp in tuple(self._live):
             end = self._consumer.highwater(tp)
             if end is not None:
                 self.ends[tp.partition] = end
                 if caught_up:
                     self.passed[tp.partition] = self._consumer.position(tp, timeout_ms=POLL_MS)
+
+    def _watch(self, heard: bool) -> None:
+        """Say once that the broker went away, and once that it is back."""
         now = time.monotonic()
         if heard:
             self._heard = now
