@@ -80,11 +80,15 @@ class Ensemble:
 
     def admit(self, rows: Examples) -> tuple[int, str]:
         """See `learners.base.Learner`."""
-        for i in range(len(rows)):
-            row = rows[i : i + 1]
-            taken, reason = self.open.learner.admit(row)
-            if not taken and row.op[0] & LEARN and self._successor(row) is None:
-                return i, reason
+        i = 0
+        while i < len(rows):
+            taken, reason = self.open.learner.admit(rows[i:])
+            i += taken
+            if reason:
+                row = rows[i : i + 1]
+                if row.op[0] & LEARN and self._successor(row) is None:
+                    return i, reason
+                i += 1
         return len(rows), ""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -169,7 +173,7 @@ class Ensemble:
         both = with_op(rows, rows.op | np.uint8(PREDICT))
         try:
             if self.rules.go_on:
-                answers = [member.learner.predict_learn(both) for member in self.closed]
+                answers = [member.go_on(both) for member in self.closed]
             else:
                 answers = self._answers(rows)
             answers.append(self.open.learner.predict_learn(both))

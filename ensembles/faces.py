@@ -134,6 +134,7 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _begun(self, classes: Sequence[Label] | None = None) -> Ensemble:
         if self._ensemble is None:
+            classes = classes or getattr(self, "classes", None)
             rules = self._rules()
             model = self._default() if self.model is None else self.model
             make = functools.partial(

@@ -13,6 +13,7 @@ from river import base
 from sklearn.base import clone
 
 from learners.base import Examples, Label, Learner, Predictions, Task
+from learners.from_batch import FromBatch
 from learners.roads import as_learner
 from learners.schema import Schema
 from learners.tabular import Tabular
@@ -61,6 +62,15 @@ class Member:
     def answer(self, rows: Examples) -> Predictions:
         """Answer all rows, which ask for nothing else, without learning."""
         if isinstance(self.learner, Tabular):
+            return self.learner.predict(rows)
+        return self.learner.predict_learn(rows)
+
+    def go_on(self, rows: Examples) -> Predictions:
+        """Answer all rows, and learn those that are to be learned if it still can.
+
+        What is fitted once, at its close, only answers.
+        """
+        if isinstance(self.learner, FromBatch):
             return self.learner.predict(rows)
         return self.learner.predict_learn(rows)
 

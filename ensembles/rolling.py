@@ -47,6 +47,9 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
     vote_after
         Records the open member learns before it votes beside closed ones. None is a tenth of
         the window.
+    classes
+        All classes, when they are known before the first record. Without them, a scikit-learn
+        model waits for 100 records to tell, unless `partial_fit` or `fit` names them.
     positive
         The class that is True for a river classifier that only tells True from False.
     random_state
@@ -75,6 +78,7 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
         vote: Vote = "recent_loss",
         decay: float | None = None,
         vote_after: int | None = None,
+        classes: Sequence[Label] | None = None,
         positive: Label | None = None,
         random_state: Any = None,
     ) -> None:
@@ -85,6 +89,7 @@ class RollingClassifier(ClassifierMixin, RollingEstimator, base.MiniBatchClassif
         self.vote = vote
         self.decay = decay
         self.vote_after = vote_after
+        self.classes = classes
         self.positive = positive
         self.random_state = random_state
 
