@@ -21,6 +21,7 @@ from stream.imports import find
 from stream.log import Appender, Bounds, Log
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.log_kafka import KafkaAppender, KafkaLog
+from stream.log_process import ProcessLog
 from stream.loop import Loop
 from stream.model import build
 from stream.score import Scores
@@ -182,7 +183,10 @@ def open_log(config: Config, group: str | None) -> Log:
     """Connect to the configured log, as a member of a group or as a plain reader."""
     log = config.log
     if log.kind == "kafka":
-        return KafkaLog(log.servers, log.topic, group, log.options)
+        # A member of the group must live on while a learner holds the interpreter; who only looks
+        # needs no process of its own.
+        kafka = KafkaLog if group is None else ProcessLog
+        return kafka(log.servers, log.topic, group, log.options)
     return EmbeddedLog(log.path, log.topic, group)
 
 

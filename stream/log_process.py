@@ -21,6 +21,9 @@ import msgspec
 from stream.errors import LogError, PartitionsRevokedError
 from stream.log import Bounds, Run
 from stream.log_frames import (
+    AHEAD_BYTES,
+    AHEAD_RECORDS,
+    CHUNK,
     Ask,
     Beat,
     Commit,
@@ -40,9 +43,6 @@ from stream.log_frames import (
 )
 from stream.prefetch import Prefetch
 
-CHUNK = 5_000
-AHEAD_RECORDS = 4 * CHUNK
-AHEAD_BYTES = 32 * 1024 * 1024
 BEAT_SECONDS = 1.0
 SILENCE_SECONDS = 45.0
 SEND_SECONDS = 5
@@ -99,6 +99,11 @@ class ProcessLog:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def pid(self) -> int:
+        """Number of the process that reads."""
+        return self._process.pid
 
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds of every partition of the topic."""

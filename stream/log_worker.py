@@ -17,6 +17,9 @@ from typing import Any
 
 from stream.errors import LogError, PartitionsRevokedError
 from stream.log_frames import (
+    AHEAD_BYTES,
+    AHEAD_RECORDS,
+    CHUNK,
     Ask,
     Beat,
     Commit,
@@ -33,10 +36,8 @@ from stream.log_frames import (
     pack,
     receive,
 )
-from stream.log_kafka import POLL_RECORDS, PREFETCH_BYTES, KafkaLog
+from stream.log_kafka import KafkaLog
 
-AHEAD_RECORDS = 3 * POLL_RECORDS
-AHEAD_BYTES = PREFETCH_BYTES
 # An order that comes while records are awaited waits this long.
 TICK = 0.02
 IDLE = 0.2
@@ -154,7 +155,7 @@ class Worker:
         """Fetch a run and send it ahead."""
         assert self._log is not None
         try:
-            run = self._log.poll(POLL_RECORDS, TICK)
+            run = self._log.poll(CHUNK, TICK)
         except LogError as error:
             self._fail(error)
             return
