@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,82 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kafka import KafkaAdminClient, TopicPartition
 
 from stream.errors import LogError, OffsetsExpiredError
-from stream.log import Appender, Bounds, Log, Message, Run
-from stream.log_embedded import EmbeddedAppender, EmbeddedLog
-from stream.log_kafka import KafkaAppender, KafkaLog
+from stream.log import Bounds, Log, Message, Run
+from stream.log_kafka import KafkaLog
 from stream.log_process import ProcessLog
-
-PATIENCE = 20.0
-
-
-class Place:
-    """Where one test's topic lives: makes logs and appenders, and closes them afterwards."""
-
-    def __init__(
-        self,
-        topic: str,
-        log: Callable[[str, str | None], Log],
-        appender: Callable[[str], Appender],
-        delete_before: Callable[[int], None],
-    ) -> None:
-        self.topic = topic
-        self._log, self._appender = log, appender
-        self.delete_before = delete_before
-        self._open = contextlib.ExitStack()
-
-    def log(self, group: str | None = None, topic: str | None = None) -> Log:
-        return self._open.enter_context(contextlib.closing(self._log(topic or self.topic, group)))
-
-    def appender(self, topic: str | None = None) -> Appender:
-        return self._open.enter_context(contextlib.closing(self._appender(topic or self.topic)))
-
-    def holding(self, *messages: Message, partitions: int = 1) -> Appender:
-        appender = self.appender()
-        assert appender.create(partitions)
-        assert appender.append(messages) == len(messages)
-        return appender
-
-    def reading(self, group: str | None = None) -> Log:
-        """Return a log that reads every partition from its first record."""
-        log = self.log(group)
-        assert log.acquire(PATIENCE) == frozenset(log.bounds())
-        log.seek({partition: at.first for partition, at in log.bounds().items()})
-        return log
-
-    def close(self) -> None:
-        self._open.close()
-
-
-def embedded(folder: Path, topic: str) -> Place:
-    path = folder / "log.db"
-
-    def delete_before(offset: int) -> None:
-        with contextlib.closing(sqlite3.connect(path)) as database, database:
-            database.execute("DELETE FROM record WHERE offset < ?", (offset,))
-
-    return Place(
-        topic,
-        lambda topic, group: EmbeddedLog(path, topic, group),
-        lambda topic: EmbeddedAppender(path, topic),
-        delete_before,
-    )
-
-
-def kafka(servers: str, topic: str, log: type[KafkaLog | ProcessLog]) -> Place:
-    def delete_before(offset: int) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=servers)
-        admin.delete_records({TopicPartition(topic, 0): offset})
-        admin.close()
-
-    return Place(
-        topic,
-        lambda topic, group: log(servers, topic, group),
-        lambda topic: KafkaAppender(servers, topic),
-        delete_before,
-    )
+from tests.log_places import PATIENCE, Place, embedded, kafka
 
 
 @pytest.fixture(
