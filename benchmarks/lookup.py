@@ -5,7 +5,10 @@
 Three ways take turns under the same load of the processors: the Python client and redis-cli on
 the Redis that the service writes to, and redis-py's HGETALL on a second one that nobody else
 uses, with the same hashes in it. Exits 1 if the client's p99 is more than three times that of
-the plain HGETALL, or if a guarded script held Redis for more than 1 ms.
+the plain HGETALL, or if a guarded script held Redis for more than 1 ms by Redis' own slow log.
+That log counts the time for which the kernel lets another process run in the middle of a script,
+and here everything shares two cores; so both servers get a higher priority where the benchmark
+may give it, and the output says whether they did.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import socket
 import subprocess
@@ -49,6 +53,7 @@ def main() -> int:
     ):
         busy.config_set("slowlog-log-slower-than", HOLD_US)
         busy.config_set("slowlog-max-len", 10_000)
+        alone = prefer(services.redis_pid) and prefer(idle.info("server")["process_id"])
         feed(services.servers, asked.records)
         with service(services, folder, asked.records) as process:
             times = measure(services, Path(folder), busy, idle, asked.seconds)
@@ -64,6 +69,7 @@ def main() -> int:
         "scripts_over_1ms": len(held),
         "longest_over_1ms_us": max(held, default=0),
         "service_ran_throughout": in_time,
+        "redis_preferred": alone,
     }
     figures["pass"] = ratio <= FLOOR and not held and in_time
     show(figures)
@@ -97,6 +103,15 @@ def measure(
                 way(key)
                 times[name].append(time.perf_counter() - begun)
     return times
+
+
+def prefer(pid: int) -> bool:
+    """Raise the priority of a server; return whether that was allowed."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, -10)
+    except PermissionError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

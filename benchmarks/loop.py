@@ -4,8 +4,9 @@
 
 Both run in processes of their own, in one go. The naive script is what one writes in ten minutes:
 kafka-python's iterator, json.loads, predict_one, one redis.set for each record, learn_one; it
-saves nothing. It takes the first `--naive` records of the same topic. Alluvia takes all of them
-with scores, guarded writes and a checkpoint every 10 s. Exits 1 below the floor.
+saves nothing. It takes the first `--naive` records of the same topic, once before and once after
+Alluvia, which takes all of them with scores, guarded writes and a checkpoint every 10 s; the
+faster of the two counts. Exits 1 below the floor.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ def main() -> int:
     asked = parser.parse_args()
     with running() as services, tempfile.TemporaryDirectory() as folder:
         feed(services.servers, asked.records)
-        naive = measure("benchmarks.loop_naive", services, Path(folder), asked.naive)
-        alluvia = measure("benchmarks.loop_alluvia", services, Path(folder), asked.records)
+        place = Path(folder)
+        before = measure("benchmarks.loop_naive", services, place, asked.naive)
+        alluvia = measure("benchmarks.loop_alluvia", services, place, asked.records)
+        after = measure("benchmarks.loop_naive", services, place, asked.naive)
+    naive = max(before, after, key=lambda figures: figures["rate"])
     ratio = alluvia["rate"] / naive["rate"]
     growth = alluvia["memory_end"] / alluvia["memory_half"]
     print(f"naive script   {naive['rate']:>9,.0f} records/s  accuracy {naive['accuracy']:.4f}")
