@@ -6,9 +6,9 @@ Three ways take turns under the same load of the processors: the Python client a
 the Redis that the service writes to, and redis-py's HGETALL on a second one that nobody else
 uses, with the same hashes in it. Exits 1 if the client's p99 is more than three times that of
 the plain HGETALL, or if a guarded script held Redis for more than 1 ms by Redis' own slow log.
-That log counts the time for which the kernel lets another process run in the middle of a script,
-and here everything shares two cores; so both servers get a higher priority where the benchmark
-may give it, and the output says whether they did.
+That log also counts the time for which the kernel runs another process in the middle of a
+script, and here everything shares two cores. So scripts over 1 ms under load are printed, and
+what decides is a second part: 100,000 predictions written with nothing else running.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import socket
 import subprocess
@@ -33,10 +32,13 @@ from benchmarks.loop import feed
 from benchmarks.loop_alluvia import configuration
 from benchmarks.services import Services, running
 from stream.client import Client
+from stream.store import Entry
+from stream.store_redis import RedisStore
 
 FLOOR = 3.0
 HOLD_US = 1_000
 LOADED = 1_000
+ALONE, KEYS = 100_000, 20_000
 
 
 def main() -> int:
@@ -53,25 +55,25 @@ def main() -> int:
     ):
         busy.config_set("slowlog-log-slower-than", HOLD_US)
         busy.config_set("slowlog-max-len", 10_000)
-        alone = prefer(services.redis_pid) and prefer(idle.info("server")["process_id"])
         feed(services.servers, asked.records)
         with service(services, folder, asked.records) as process:
             times = measure(services, Path(folder), busy, idle, asked.seconds)
             in_time = process.poll() is None
-        held = [entry["duration"] for entry in busy.slowlog_get(10_000) if is_guarded(entry)]
+        under_load = slow_scripts(busy)
         calls = busy.info("commandstats")["cmdstat_fcall"]
+        write_alone(services)
+        alone = slow_scripts(busy)
     figures: dict[str, Any] = {name: percentiles(taken) for name, taken in times.items()}
     ratio = figures["client"]["p99"] / figures["plain"]["p99"]
     figures |= {
         "ratio": ratio,
         "scripts": calls["calls"],
         "script_mean_us": calls["usec_per_call"],
-        "scripts_over_1ms": len(held),
-        "longest_over_1ms_us": max(held, default=0),
+        "scripts_over_1ms_under_load": len(under_load),
+        "scripts_over_1ms_alone": len(alone),
         "service_ran_throughout": in_time,
-        "redis_preferred": alone,
     }
-    figures["pass"] = ratio <= FLOOR and not held and in_time
+    figures["pass"] = ratio <= FLOOR and not alone and in_time
     show(figures)
     print(json.dumps(figures))
     return 0 if figures["pass"] else 1
@@ -105,13 +107,24 @@ def measure(
     return times
 
 
-def prefer(pid: int) -> bool:
-    """Raise the priority of a server; return whether that was allowed."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, -10)
-    except PermissionError:
-        return False
-    return True
+def slow_scripts(busy: Any) -> list[int]:
+    """Return the microseconds of each guarded script over the bound since the last call."""
+    entries = busy.slowlog_get(10_000)
+    busy.slowlog_reset()
+    return [int(entry["duration"]) for entry in entries if is_guarded(entry)]
+
+
+def write_alone(services: Services) -> None:
+    """Write predictions of new and of known keys, as the service does."""
+    with contextlib.closing(RedisStore(services.redis_url, "alone", 3_600_000)) as store:
+        store.claim(1)
+        for i in range(0, ALONE, KEYS):
+            store.put(
+                [
+                    Entry(f"k{k}", "true", '{"true":0.75,"false":0.25}', 1, i + k, "t", 0, i + k, 0)
+                    for k in range(KEYS)
+                ]
+            )
 
 
 @contextlib.contextmanager
@@ -200,7 +213,9 @@ def show(figures: dict[str, Any]) -> None:
         print(f"{what:<28} p50 {found['p50']:>8.1f} us  p99 {found['p99']:>8.1f} us")
     print(
         f"p99 ratio {figures['ratio']:.2f} (<= {FLOOR}); {figures['scripts']:,} scripts of "
-        f"{figures['script_mean_us']:.0f} us in the mean, {figures['scripts_over_1ms']} over 1 ms"
+        f"{figures['script_mean_us']:.0f} us in the mean; over 1 ms: "
+        f"{figures['scripts_over_1ms_under_load']} under load, "
+        f"{figures['scripts_over_1ms_alone']} alone"
     )
 
 

@@ -19,7 +19,6 @@ class Services(NamedTuple):
 
     servers: str
     redis_url: str
-    redis_pid: int = 0
 
 
 @contextlib.contextmanager
@@ -30,6 +29,6 @@ def running() -> Iterator[Services]:
         subprocess.run([*command, "up", "--folder", folder], check=True, stdout=subprocess.DEVNULL)
         try:
             found = json.loads((Path(folder) / "services.json").read_text())
-            yield Services(found["kafka"]["servers"], found["redis"]["url"], found["redis"]["pid"])
+            yield Services(found["kafka"]["servers"], found["redis"]["url"])
         finally:
             subprocess.run([*command, "down", "--folder", folder], check=True)
