@@ -75,6 +75,7 @@ class ClassScores:
     def state(self) -> State:
         """See `stream.score.TaskScores`."""
         meta = {
+            "positive": self._code,
             "majority": self._majority,
             "last": self._last,
             "seen": list(self._seen),
@@ -89,6 +90,7 @@ class ClassScores:
     def restore(self, state: State) -> None:
         """See `stream.score.TaskScores`."""
         meta = state.meta
+        self._code = meta["positive"]
         self._majority, self._last = meta["majority"], meta["last"]
         self._seen = list(meta["seen"])
         self._loss, self._prior_loss = meta["loss"], meta["prior_loss"]
