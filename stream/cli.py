@@ -11,6 +11,7 @@ from learners.errors import AlluviaError
 from stream import process
 
 FINE, MISSING, REFUSED, UNEXPECTED, INTERRUPTED = 0, 1, 2, 70, 130
+DEBUG = "--debug"
 # The commands that build a learner, and so must find the same hash seed and BLAS everywhere.
 PINNED_COMMANDS = ("run", "replay", "state", "check")
 
@@ -20,6 +21,10 @@ def main() -> None:
     arguments = sys.argv[1:]
     if next((one for one in arguments if not one.startswith("-")), None) in PINNED_COMMANDS:
         process.pin()
+    if DEBUG in arguments:
+        process.tell_all()
+    else:
+        process.quieten(_tell)
     code = invoke(arguments)
     try:
         sys.stdout.flush()
@@ -37,20 +42,15 @@ def invoke(arguments: Sequence[str]) -> int:
     int
         0 fine, 1 a key without a prediction, 2 refused, 70 not foreseen, 130 interrupted.
     """
-    debug = "--debug" in arguments
-    if debug:
-        process.tell_all()
-    else:
-        process.quieten(_tell)
     try:
         # Imported by name: without the optional extra it is not there, and that is told below.
         commands = importlib.import_module("stream.commands")
-        return int(commands.run([one for one in arguments if one != "--debug"]))
+        return int(commands.run([one for one in arguments if one != DEBUG]))
     except KeyboardInterrupt:
         _tell("interrupted")
         return INTERRUPTED
     except Exception as error:
-        if debug:
+        if DEBUG in arguments:
             raise
         return _refuse(error)
 

@@ -6,7 +6,7 @@ import itertools
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -83,23 +83,31 @@ def _append(appender: Appender, files: Sequence[RecordFile], limit: int | None) 
     size = SLICE if limit is None else -(-limit // SLICES_PER_SECOND)
     with _bar() as bar:
         task = bar.add_task("feeding", total=sum(file.size for file in files), records=0)
-        for part in _paced(messages, size, limit):
+        for part in paced(messages, size, limit):
             count += appender.append(part)
             _advance(bar, task, files, count)
     return count
 
 
-def _paced(messages: Iterator[Message], size: int, limit: int | None) -> Iterator[list[Message]]:
-    """Yield slices; after a delay no more than one slice is sent without a pause."""
-    due = time.monotonic()
+def paced(
+    messages: Iterator[Message],
+    size: int,
+    limit: int | None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[Message]]:
+    """Yield slices of `size` messages, no more than `limit` messages a second; None for any.
+
+    What a delay left undone is not made up for: one slice at most follows without a pause.
+    """
+    due = clock()
     while part := list(itertools.islice(messages, size)):
         yield part
         if limit is not None:
             due += len(part) / limit
-            ahead = due - time.monotonic()
-            if ahead > 0:
-                time.sleep(ahead)
-            due = max(due, time.monotonic() - size / limit)
+            if due > clock():
+                sleep(due - clock())
+            due = max(due, clock() - size / limit)
 
 
 def _bar() -> Progress:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from stream.loop import Loop
 from stream.report import Pace, Progress
-from stream.tables import NONE, member_table, number, rate, score_table
+from stream.tables import NONE, member_table, rate, score_table
 
 INTERVAL = 0.25
 
@@ -87,6 +87,6 @@ def _figures(progress: Progress) -> Table:
     table.add_row(
         "lag", NONE if progress.lag is None else f"{progress.lag:,}", "dead letters",
         f"{counts['set_aside']:,}", "checkpoint",
-        f"{progress.checkpoint_age:.0f} s ago, took {number(progress.stall)} s",
+        f"{progress.checkpoint_age:.0f} s ago, took {1000 * progress.stall:.0f} ms",
     )  # fmt: skip
     return table

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.app import Service, one_partition, open_files, open_log
+from stream.bar import Bar
 from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.file_log import FileLog
 from stream.folder import Folder
 from stream.inspection import newest
 from stream.log import Log
-from stream.loop import Loop
 from stream.process import Interruption
 from stream.report import Pace
 from stream.runner import Display, display, summarize
 from stream.sections import Name
-from stream.tables import rate
 from stream.units import parse_time
 
 MARK = "replay.json"
-INTERVAL = 0.1
 
 
 def replay(
@@ -153,53 +147,6 @@ def _mark(config: Config, wanted: Mapping[str, object]) -> None:
         print(f"{config.name}: goes on from its checkpoint, model {version}", file=sys.stderr)
 
 
-class Bar:
-    """A progress bar over a replay; a context manager, to be called between blocks."""
-
-    def __init__(self, log: Log, begin: Mapping[int, int], until: Mapping[int, int] | None) -> None:
-        self._log = log
-        self._begin = begin
-        self._until = until
-        self._drawn = 0.0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[told]}"),
-            TimeRemainingColumn(),
-            console=Console(),
-            auto_refresh=False,
-            transient=True,
-        )
-        self._task = self._bar.add_task("replaying", total=None, told="")
-        self._pace = Pace(log)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, loop: Loop) -> None:
-        """Draw, if the last drawing is old enough."""
-        now = time.monotonic()
-        if now - self._drawn < INTERVAL:
-            return
-        self._drawn = now
-        progress = self._pace.look(loop)
-        done, total = self._done(loop)
-        told = f"{loop.shard.sequence:,} records, {rate(progress.now)}"
-        self._bar.update(self._task, completed=done, total=total, told=told, refresh=True)
-
-    def _done(self, loop: Loop) -> tuple[int, int]:
-        if self._until is None and isinstance(self._log, FileLog):
-            return self._log.read
-        at = loop.shard.offsets(self._log.topic) or self._begin
-        until = self._until or {}
-        begun = sum(self._begin.values())
-        return sum(at.values()) - begun, sum(until.values()) - begun
-
-
 def _display(
     config: Config,
     pace: Pace,
@@ -207,4 +154,4 @@ def _display(
     begin: Mapping[int, int],
     until: Mapping[int, int] | None,
 ) -> Display:
-    return Bar(log, begin, until) if sys.stdout.isatty() else display(config, pace)
+    return Bar(pace, log, begin, until) if sys.stdout.isatty() else display(config, pace)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.cli import invoke
+from stream.log import Message
+from tests.command import CONFIG, alluvia, put, records, refused
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Signals as they were, since commands run in this process too."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "alluvia.toml"
+    path.write_text(CONFIG, "utf-8")
+    return path
+
+
+def test_a_key_without_a_prediction_exits_1(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["lookup", str(config), "nobody"]) == 1
+    assert "'nobody'" in capsys.readouterr().err
+
+
+def test_a_wrong_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no file" in refused(capsys, "run", str(config.with_name("none.toml")))
+    config.write_text(CONFIG.replace("label =", "lable ="), "utf-8")
+    assert 'did you mean "label"?' in refused(capsys, "run", str(config))
+
+
+def test_a_missing_topic_is_refused_and_check_says_what_to_do(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "`alluvia feed` does" in refused(capsys, "run", str(config), "--until-end")
+    assert invoke(["check", str(config)]) == 0
+    assert "`alluvia feed` does" in capsys.readouterr().out
+
+
+def test_check_counts_what_would_be_set_aside(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(config)
+    assert invoke(["check", str(config)]) == 0
+    assert "empty" in capsys.readouterr().out
+    lines = [line.encode() for line in records(10).splitlines()]
+    put(config, *(Message(None, value, 1) for value in [*lines, b"oops"]))
+    assert invoke(["check", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "11 read, 10 would be learned, 1 set aside" in out
+    assert "offset 10: JSON is malformed" in out
+    assert "a new model would begin at offset 0" in out
+
+
+def test_a_lost_broker_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        servers = f"127.0.0.1:{closed.getsockname()[1]}"
+        log = f'kind = "kafka"\nservers = "{servers}"'
+        config.write_text(CONFIG.replace('path = "log.db"', log), "utf-8")
+        assert servers in refused(capsys, "run", str(config))
+
+
+def test_several_partitions_are_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = config.with_name("h.jsonl")
+    history.write_text(records(10), "utf-8")
+    assert invoke(["feed", str(config), str(history), "--partitions", "2"]) == 0
+    capsys.readouterr()
+    assert "--partitions 1" in refused(capsys, "run", str(config), "--until-end")
+
+
+def test_what_is_no_checkpoint_of_this_configuration_is_refused(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "alluvia run" in refused(capsys, "state", str(config))
+    put(config, *(Message(None, line.encode(), 1) for line in records(50).splitlines()))
+    alluvia(config.parent, "run", config.name, "--until-end")
+    config.write_text(CONFIG.replace("GaussianNB", "BernoulliNB"), "utf-8")
+    for command in ("state", "check", "run"):
+        assert "BernoulliNB" in refused(capsys, command, str(config))
+    config.write_text(CONFIG, "utf-8")
+    for part in (config.parent / ".alluvia" / "demo" / "parts").iterdir():
+        part.write_bytes(b"torn")
+    for command in ("state", "check", "run"):
+        assert "torn or altered" in refused(capsys, command, str(config))
+
+
+def test_replay_refuses_a_name_that_holds_something_else(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(
+        config, *(Message(None, line.encode(), i) for i, line in enumerate(records(50).split("\n")))
+    )
+    alluvia(config.parent, "run", config.name, "--until-end")
+    log = ["replay", str(config), "--log", "--as"]
+    assert "another name" in refused(capsys, *log, "demo")
+    assert "wanted a name" in refused(capsys, *log, "a b")
+    assert "ends after it begins" in refused(capsys, *log, "x", "--from", "9", "--to", "3")
+    assert "RFC 3339" in refused(capsys, *log, "x", "--to", "soon")
+    assert invoke([*log, "part", "--from", "10", "--to", "1970-01-01T00:00:00.030Z"]) == 0
+    assert "model 1@20" in capsys.readouterr().out
+    assert "from" in refused(capsys, *log, "part", "--from", "11")
+    assert invoke([*log, "part", "--from", "10"]) == 0
+    told = capsys.readouterr()
+    assert "goes on from its checkpoint, model 1@20" in told.err
+    assert "model 1@41" in told.out
+
+
+def test_what_was_not_foreseen_is_a_sentence_too(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("no\nluck")
+
+    monkeypatch.setattr("stream.inspection.state", broken)
+    assert invoke(["state", str(config)]) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: no luck" in err
+    assert "--debug" in err
+    with pytest.raises(ZeroDivisionError):
+        invoke(["state", str(config), "--debug"])
+
+
+def test_the_missing_extra_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "stream.commands", raising=False)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert invoke(["run", "x.toml"]) == 2
+    assert "pip install 'alluvia[service]'" in capsys.readouterr().err
+
+
+def test_feed_takes_a_rate_and_counts_ragged_rows(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = config.with_name("h.csv")
+    history.write_text("1,2,a\n3,4,b\n5,6\n", "utf-8")
+    feeding = ["feed", str(config), str(history), "--columns", "id,x,label", "--rate", "20/s"]
+    assert invoke(feeding) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("3 records")
+    assert "1 rows did not have" in out
+    assert "500/s" in refused(capsys, *feeding[:-1], "fast")
