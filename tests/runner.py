@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,8 @@ from stream.app import (
     Service,
     checkpoints_of,
     new_shard,
-    one_partition,
     open_appender,
     open_dead,
-    open_log,
     open_store,
 )
 from stream.block import DeadLetter
@@ -69,15 +65,6 @@ def run(config: Config) -> Outcome:
     return outcome(Service(config).run(until_end=True), config)
 
 
-def end_of(config: Config) -> int:
-    """The offset at which the log ends."""
-    log = open_log(config, None)
-    try:
-        return one_partition(log)[0].end
-    finally:
-        log.close()
-
-
 def saved(config: Config) -> Shard:
     """The shard of the newest checkpoint."""
     checkpoints = checkpoints_of(config)
@@ -111,14 +98,3 @@ def stored(config: Config, keys: Sequence[str]) -> list[Entry | None]:
         return store.get(keys)
     finally:
         store.close()
-
-
-def spawn(module: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a module of the tests in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
