@@ -84,8 +84,8 @@ class Schema:
             layout = self._lay_out(row)
             if layout is None:
                 flat = {n: v for n, v in _flatten(row, "") if self._wanted(n) and v is not None}
-                self._admit(flat)
                 _check_sizes(flat, tuple(n for n, v in flat.items() if type(v) is int))
+                self._admit(flat)
                 return flat
             if len(self._layouts) >= MANY_LAYOUTS:
                 self._layouts.clear()

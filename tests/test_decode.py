@@ -1,0 +1,338 @@
+import datetime
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learners.base import LEARN, PREDICT, Classes, Task
+from stream.block import Block, DeadLetter
+from stream.decode import Decoder
+from stream.log import Run
+from stream.sections import RecordConfig
+
+BOTH = PREDICT | LEARN
+CLASSES, NUMBERS, ANOMALIES = Task.CLASSIFICATION, Task.REGRESSION, Task.ANOMALY
+
+
+def run_of(
+    values: list[bytes | None], keys: list[bytes | None] | None = None, first: int = 0
+) -> Run:
+    n = len(values)
+    offsets = list(range(first, first + n))
+    return Run("t", 3, offsets, [1_000 + i for i in offsets], keys or [b"k"] * n, values)
+
+
+def decoder_of(task: Task = CLASSES, classes: Classes | None = None, **record: Any) -> Decoder:
+    return Decoder(RecordConfig(**{"label": "y"} | record), task, classes or Classes())
+
+
+def decode(values: list[bytes | None], decoder: Decoder | None = None) -> Block:
+    return (decoder or decoder_of()).decode(run_of(values), 0)
+
+
+def one(value: Any, decoder: Decoder | None = None, key: bytes | None = b"k") -> Block:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return (decoder or decoder_of()).decode(run_of([raw], [key]), 0)
+
+
+def reason(value: Any, decoder: Decoder | None = None, key: bytes | None = b"k") -> str:
+    block = one(value, decoder, key)
+    assert not len(block.examples)
+    (letter,) = block.dead
+    return letter.reason
+
+
+GOOD = b'{"x": 1.5, "c": "red", "y": "UP"}'
+BAD = {
+    "not JSON": (b"{x: 1}", "JSON is malformed"),
+    "empty": (b"", "truncated"),
+    "cut off": (b'{"x": 1', "truncated"),
+    "two": (GOOD + GOOD, "trailing"),
+    "not UTF-8": (b'{"c": "\xff"}', "UTF-8"),
+    "half a surrogate pair": (b'{"c": "\\ud800\\u0041"}', "surrogate"),
+    "array": (b"[1]", "wanted a JSON object, got an array"),
+    "string": (b'"a,b"', "wanted a JSON object, got a string"),
+    "null": (b"null", "wanted a JSON object, got null"),
+    "NaN": (b'{"x": NaN}', "malformed"),
+    "infinity": (b'{"x": Infinity, "y": "UP"}', "malformed"),
+    "out of range": (b'{"x": 1e999, "y": "UP"}', "out of range"),
+    "-out of range": (b'{"x": -1e999, "y": "UP"}', "out of range"),
+    "large integer": (b'{"x": %d, "y": "UP"}' % 2**63, "64 bits"),
+    "2,000 arrays": (b'{"x": ' + b"[" * 2_000 + b"]" * 2_000 + b"}", "depth"),
+    "2,000 objects": (b'{"x":' * 2_000 + b"1" + b"}" * 2_000, "depth"),
+    "200 objects": (b'{"x":' * 200 + b"1" + b"}" * 200, "at most 100 objects"),
+    "5 MB": (b'{"c": "' + b"a" * 5_000_000 + b'"}', "at most 1000000 bytes"),
+    "array of numbers": (b'{"x": [1, 2], "y": "UP"}', "'x', got an array"),
+    "string for a number": (b'{"x": "1.5", "new": 1, "y": "NEW"}', "wanted a number in"),
+    "number for a category": (b'{"c": 7, "new": 1, "y": "NEW"}', "wanted a string in"),
+    "label of another type": (b'{"x": 1.0, "new": 1, "y": 3}', "wanted a label like 'UP'"),
+    "label is an object": (b'{"x": 1.0, "new": 1, "y": {"a": 1}}', "got an object"),
+    "label is an array": (b'{"x": 1.0, "new": 1, "y": []}', "got an array"),
+    "label is a fraction": (b'{"x": 1.0, "new": 1, "y": 0.5}', "got a number"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_record_is_set_aside_once_and_leaves_no_trace(name: str) -> None:
+    bad, why = BAD[name]
+    decoder = decoder_of()
+    before = decode([GOOD], decoder)
+    state = json.dumps(decoder.state())
+    block = decoder.decode(run_of([GOOD, bad, GOOD], first=40), 7)
+    (letter,) = block.dead
+    assert letter == DeadLetter("t", 3, 41, 1_041, b"k", bad, letter.reason)
+    assert why in letter.reason
+    assert "\n" not in letter.reason
+    assert len(letter.reason) < 300
+    assert json.dumps(decoder.state()) == state
+    assert block.places == [0, 2]
+    assert list(block.examples.rows) == [before.examples.rows[0]] * 2
+    assert block.examples.y.tolist() == [0.0, 0.0]
+    assert (block.start, block.end) == (7, 10)
+
+
+def test_bad_records_before_any_good_one_leave_no_trace() -> None:
+    decoder = decoder_of()
+    bad = [value for value, why in BAD.values() if not why.startswith("wanted a")]
+    block = decode([*bad, b'{"new": [1], "y": "NEW"}', b'{"new": 1, "y": {}}'], decoder)
+    assert len(block.dead) == len(bad) + 2
+    assert decoder.state() == {"kinds": {}, "classes": []}
+
+
+def test_values_come_back_as_the_python_values_they_are() -> None:
+    row = {"i": 3, "f": 3.0, "neg": -0.0, "tiny": 5e-324, "t": True, "s": "é\u0000", "n": None}
+    (features,) = one(row | {"y": "UP"}).examples.rows
+    del row["n"]
+    assert repr(features) == repr(row)
+    (again,) = one({"i": 2**53 + 1, "y": "UP"}).examples.rows
+    assert again["i"] == 2**53 + 1
+
+
+def test_a_class_that_comes_later_gets_the_next_code() -> None:
+    decoder = decoder_of()
+    block = decode([b'{"y": "UP"}', b'{"y": "DOWN"}', b'{"y": "UP"}'], decoder)
+    assert block.examples.y.tolist() == [0.0, 1.0, 0.0]
+    assert decode([b'{"y": "FLAT"}'], decoder).examples.y.tolist() == [2.0]
+    assert decoder.classes.labels == ["UP", "DOWN", "FLAT"]
+
+
+def test_a_field_that_comes_later_joins() -> None:
+    decoder = decoder_of()
+    block = decode([b'{"x": 1, "y": "UP"}', b'{"x": 1, "z": "w", "y": "UP"}'], decoder)
+    assert list(block.examples.rows) == [{"x": 1}, {"x": 1, "z": "w"}]
+    assert decoder.schema.kinds == {"x": "number", "z": "category"}
+
+
+def test_classes_are_bounded_and_one_too_many_leaves_no_trace() -> None:
+    decoder = decoder_of(classes=Classes(["UP"], limit=1))
+    assert "at most 1 classes, got 'DOWN'" in reason({"x": 1, "y": "DOWN"}, decoder)
+    assert decoder.state() == {"kinds": {}, "classes": ["UP"]}
+    assert len(one({"x": 1, "y": "UP"}, decoder).examples) == 1
+
+
+@pytest.mark.parametrize("label", [1, 1.0, True])
+def test_labels_that_python_takes_for_one_key_are_one_class(label: Any) -> None:
+    decoder = decoder_of(classes=Classes([False, True]))
+    assert one({"y": label}, decoder).examples.y.tolist() == [1.0]
+    assert decoder.classes.labels == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("task", "op"), [(CLASSES, PREDICT), (NUMBERS, PREDICT), (ANOMALIES, BOTH)]
+)
+@pytest.mark.parametrize("record", [{"x": 1}, {"x": 1, "y": None}])
+def test_without_a_label_a_row_is_predicted_only(task: Task, op: int, record: Any) -> None:
+    examples = one(record, decoder_of(task)).examples
+    assert examples.op.tolist() == [op]
+    assert math.isnan(examples.y[0])
+
+
+@pytest.mark.parametrize("label", [3, -2.5, 1e299])
+def test_a_number_is_a_target(label: Any) -> None:
+    examples = one({"y": label}, decoder_of(NUMBERS)).examples
+    assert (examples.y.tolist(), examples.op.tolist()) == ([float(label)], [BOTH])
+
+
+@pytest.mark.parametrize("label", ["3", True, [], {}, 10**400, 1e305])
+def test_what_is_no_number_is_no_target(label: Any) -> None:
+    assert "wanted a number as label in 'y'" in reason({"x": 1, "y": label}, decoder_of(NUMBERS))
+
+
+@pytest.mark.parametrize("label", [0, 1, True, False, 1.0])
+def test_an_anomaly_is_labelled_1_or_0(label: Any) -> None:
+    assert one({"y": label}, decoder_of(ANOMALIES)).examples.y.tolist() == [float(label)]
+
+
+@pytest.mark.parametrize("label", [2, "1", [], 0.5])
+def test_other_labels_of_anomalies_are_refused(label: Any) -> None:
+    assert "wanted 1 or 0 as label in 'y'" in reason({"y": label}, decoder_of(ANOMALIES))
+
+
+def test_the_key_is_the_messages_own() -> None:
+    block = decoder_of().decode(run_of([GOOD] * 3, ["é".encode(), b"", None]), 0)
+    assert block.keys == ["é", None]
+    assert [letter.reason for letter in block.dead] == ["wanted a key, got an empty one"]
+    assert "wanted a key in UTF-8" in reason(GOOD, key=b"\xff")
+
+
+@pytest.mark.parametrize(("key", "text"), [("u1", "u1"), (7, "7"), (-(2**70), str(-(2**70)))])
+def test_the_key_is_a_field_of_the_record(key: Any, text: str) -> None:
+    block = one({"user": {"id": key}, "x": 1, "y": "UP"}, decoder_of(key="user.id"), b"other")
+    assert block.keys == [text]
+    assert list(block.examples.rows) == [{"x": 1}]
+
+
+@pytest.mark.parametrize("key", ["", None, True, 1.5, [], {}])
+def test_a_field_that_is_no_key_is_refused(key: Any) -> None:
+    assert "wanted a string or an integer as key in 'u'" in reason({"u": key}, decoder_of(key="u"))
+
+
+@pytest.mark.parametrize(
+    ("time", "milliseconds"),
+    [
+        (1_700_000_000_123, 1_700_000_000_123),
+        (-5, -5),
+        ("2023-11-14T22:13:20.123Z", 1_700_000_000_123),
+        ("2023-11-14T23:13:20.123+01:00", 1_700_000_000_123),
+        ("2023-11-14 22:13:20.123", 1_700_000_000_123),
+        ("0001-01-01T00:00:00+14:00", -62_135_647_200_000),
+    ],
+)
+def test_the_time_is_a_field_of_the_record(time: Any, milliseconds: int) -> None:
+    block = one({"at": time, "x": 1}, decoder_of(time="at"))
+    assert block.examples.time.tolist() == [milliseconds]
+    assert list(block.examples.rows) == [{"x": 1}]
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_every_millisecond_written_out_is_that_millisecond(moment: int) -> None:
+    days, rest = divmod(moment, 86_400_000)
+    text = f"{_date(days)}T{rest // 3_600_000:02}:{rest // 60_000 % 60:02}"
+    text += f":{rest // 1000 % 60:02}.{rest % 1000:03}Z"
+    assert one({"at": text}, decoder_of(time="at")).examples.time.tolist() == [moment]
+
+
+def _date(days: int) -> str:
+    return datetime.date.fromordinal(days + 719_163).isoformat()
+
+
+def test_without_a_time_it_is_the_messages_own() -> None:
+    assert decoder_of().decode(run_of([GOOD], first=9), 0).examples.time.tolist() == [1_009]
+
+
+@pytest.mark.parametrize("time", [None, True, 1.5, "soon", "", 2**53, [], "2023-99-01T00:00:00Z"])
+def test_what_is_no_time_is_refused(time: Any) -> None:
+    assert "wanted milliseconds or an RFC 3339 time in 'at'" in reason(
+        {"at": time}, decoder_of(time="at")
+    )
+
+
+@pytest.mark.parametrize("weight", [0, 2, 0.25])
+def test_the_weight_is_a_field_of_the_record(weight: Any) -> None:
+    block = one({"w": weight, "x": 1}, decoder_of(weight="w"))
+    assert block.examples.weight.tolist() == [float(weight)]
+    assert list(block.examples.rows) == [{"x": 1}]
+
+
+@pytest.mark.parametrize("weight", [-1, None, True, "1", 10**400, [[]]])
+def test_what_is_no_weight_is_refused(weight: Any) -> None:
+    assert "wanted a weight of 0 or more in 'w'" in reason({"w": weight}, decoder_of(weight="w"))
+
+
+def test_the_id_is_no_feature() -> None:
+    assert list(one({"i": 7, "x": 1, "y": "UP"}, decoder_of(id="i")).examples.rows) == [{"x": 1}]
+
+
+def test_a_record_without_a_value_removes_its_key() -> None:
+    block = decoder_of(key="u").decode(run_of([None, None, None], [b"a", b"", None]), 5)
+    assert [(stone.key, stone.place) for stone in block.removed] == [("a", 0)]
+    assert [letter.offset for letter in block.dead] == [1, 2]
+    assert not len(block.examples)
+
+
+def test_a_decoder_goes_on_from_its_state() -> None:
+    decoder, other = decoder_of(), decoder_of()
+    decode([GOOD, b'{"x": 1, "y": "DOWN"}'], decoder)
+    other.restore(json.loads(json.dumps(decoder.state())))
+    assert other.state() == decoder.state()
+    assert "wanted a string" in reason({"c": 1, "y": "UP"}, other)
+    assert one({"y": "FLAT"}, other).examples.y.tolist() == [2.0]
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**66), 2**66),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "UP", "DOWN", "é", "2023-11-14T22:13:20Z"]),
+)
+RECORDS = st.dictionaries(
+    st.sampled_from(["x", "c", "y", "w", "at", "u", "n"]),
+    SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.sampled_from("xy"), SCALARS),
+    max_size=6,
+)
+BYTES = st.one_of(
+    st.none(),
+    RECORDS.map(lambda record: json.dumps(record).encode()),
+    st.binary(max_size=12),
+    st.sampled_from([bad for bad, _ in BAD.values() if len(bad) < 2_000]),
+)
+CONFIGS = st.sampled_from(
+    [{}, {"key": "u"}, {"time": "at", "weight": "w"}, {"take": ["x", "n.x"]}, {"id": "u.x"}]
+)
+
+
+def seen(block: Block) -> list[Any]:
+    """Everything a block says, row by row, in a form in which NaN equals NaN."""
+    rows = block.examples
+    columns = (rows.op.tolist(), rows.y.tolist(), rows.weight.tolist(), rows.time.tolist())
+    return [
+        *zip(
+            [block.run.offsets[place] for place in block.places],
+            map(repr, rows.rows),
+            block.keys,
+            *(map(repr, column) for column in columns),
+            strict=True,
+        ),
+        *((stone.key, block.run.offsets[stone.place]) for stone in block.removed),
+        *block.dead,
+    ]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.sampled_from([b"a", b"", b"\xff", None]), BYTES), max_size=30),
+    st.lists(st.integers(1, 10), min_size=30, max_size=30),
+    CONFIGS,
+    st.sampled_from(list(Task)),
+)
+def test_where_runs_are_cut_changes_nothing(
+    messages: list[tuple[bytes | None, bytes | None]],
+    cuts: list[int],
+    record: dict[str, Any],
+    task: Task,
+) -> None:
+    """And whatever the bytes are, nothing is raised and every record is accounted for."""
+    keys, values = [list(column) for column in zip(*messages, strict=True)] or ([], [])
+    whole, parts = decoder_of(task, **record), decoder_of(task, **record)
+    at_once = whole.decode(run_of(values, keys), 0)
+    assert len(at_once.places) + len(at_once.removed) + len(at_once.dead) == len(messages)
+    pieces: list[Any] = []
+    start = 0
+    for cut in cuts:
+        if start < len(values):
+            end = start + cut
+            block = parts.decode(run_of(values[start:end], keys[start:end], start), start)
+            pieces += seen(block)
+            start = block.end
+    assert sorted(map(repr, pieces)) == sorted(map(repr, seen(at_once)))
+    assert json.dumps(parts.state()) == json.dumps(whole.state())
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20))
+def test_arbitrary_bytes_never_raise(values: list[bytes]) -> None:
+    block = decode(list(values))
+    assert len(block.dead) + len(block.places) == len(values)
