@@ -67,7 +67,7 @@ def bin_of(score: Floats) -> NDArray[np.int64]:
     quarter = BINS / 4
     above = 3 * quarter + quarter * (1.0 - 1.0 / np.maximum(score, 1.0))
     below = quarter - quarter * (1.0 - 1.0 / (1.0 - np.minimum(score, 0.0)))
-    inside = quarter + 2 * quarter * score
+    inside = quarter + 2 * quarter * np.clip(score, 0.0, 1.0)
     place = np.where(score > 1.0, above, np.where(score < 0.0, below, inside))
     return np.clip(place, 0, BINS - 1).astype(np.int64)
 
