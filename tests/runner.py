@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,8 +11,6 @@ from typing import Any
 from learners.digests import digest
 from stream.app import (
     Service,
-    checkpoints_of,
-    new_shard,
     open_appender,
     open_dead,
     open_store,
@@ -52,12 +51,9 @@ def on_services(folder: Path, name: str, servers: str, redis: str, **tables: Any
 
 def feed(config: Config, messages: Iterable[Message]) -> int:
     """Make the topic with one partition and append to it."""
-    appender = open_appender(config)
-    try:
+    with contextlib.closing(open_appender(config)) as appender:
         appender.create(1)
         return appender.append(messages)
-    finally:
-        appender.close()
 
 
 def run(config: Config) -> Outcome:
@@ -65,36 +61,25 @@ def run(config: Config) -> Outcome:
     return outcome(Service(config).run(until_end=True), config)
 
 
-def saved(config: Config) -> Shard:
-    """The shard of the newest checkpoint."""
-    checkpoints = checkpoints_of(config)
-    shard = new_shard(config)
-    newest = checkpoints.newest()
-    if newest is not None:
-        shard.restore(newest, checkpoints.state)
-    return shard
-
-
 def outcome(shard: Shard, config: Config) -> Outcome:
     """What a shard holds, and the dead letters beside its checkpoints."""
-    dead = open_dead(config)
-    try:
-        return Outcome(
-            shard.sequence,
-            digest(shard.learner.estimator),
-            shard.scores.report(),
-            shard.counts,
-            shard.decoder.state(),
-            list(dead.letters()),
-        )
-    finally:
-        dead.close()
+    return Outcome(
+        shard.sequence,
+        digest(shard.learner.estimator),
+        shard.scores.report(),
+        shard.counts,
+        shard.decoder.state(),
+        dead_letters(config),
+    )
+
+
+def dead_letters(config: Config) -> list[DeadLetter]:
+    """The records that were set aside, in order."""
+    with contextlib.closing(open_dead(config)) as dead:
+        return list(dead.letters())
 
 
 def stored(config: Config, keys: Sequence[str]) -> list[Entry | None]:
     """What the store holds for each key."""
-    store = open_store(config)
-    try:
+    with contextlib.closing(open_store(config)) as store:
         return store.get(keys)
-    finally:
-        store.close()

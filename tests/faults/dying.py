@@ -3,15 +3,19 @@
     python -m tests.faults.dying CONFIG.json [--at SEQUENCE --moment MOMENT]
 
 The doubles here only cause the fault; what they wrap is the real log, store and folder. Just
-before its end the process writes the moment and the sequence as one line.
+before its death the process writes the moment and the sequence as one line; one that comes to the
+end of the log writes what its live shard holds, so that nothing is read through a checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,9 @@ from stream import app, manifest
 from stream.config import Config
 from stream.folder import Folder
 from stream.log import Log, Run
+from stream.shard import Shard
 from stream.store import Entry, Store
+from tests import runner
 
 MOMENTS = (
     "fetched",  # records have come, and nothing was done with them
@@ -31,8 +37,12 @@ MOMENTS = (
     "parts",  # one part of a checkpoint is written
     "unpublished",  # all parts are written, the manifest is not
     "published",  # the manifest is there, the group has not heard of it
+    "late",  # the last block before a checkpoint waits for the store
     "outside",  # whenever another process's SIGKILL comes
 )
+
+LATE_SECONDS = 0.3
+"""How long a block is kept from the store: time enough to publish a checkpoint that must wait."""
 
 
 class Death:
@@ -43,6 +53,7 @@ class Death:
         self.moment = moment
         self.fetched = 0
         self.claimed = False
+        self.published = threading.Event()
 
     def meet(self, moment: str, sequence: int) -> None:
         """Die if this is the moment, from the given sequence on and only after the claim."""
@@ -95,6 +106,9 @@ class DyingStore:
     def put(self, entries: Sequence[Entry]) -> int:
         last = max(entry.sequence for entry in entries)
         self._death.meet("learned", last)
+        if self._death.moment == "late" and last >= self._death.at:
+            self._death.published.wait(LATE_SECONDS)
+            self._death.meet("late", last)
         half = len(entries) // 2
         count = self._store.put(entries[:half])
         self._death.meet("storing", last)
@@ -119,11 +133,13 @@ class DyingFolder(Folder):
         sequence = manifest.from_bytes(data).sequence if name.startswith("manifest") else -1
         self._death.meet("unpublished", sequence)
         created = super().create(name, data)
+        if sequence >= self._death.at:
+            self._death.published.set()
         self._death.meet("published", sequence)
         return created
 
 
-def run(config: Config, death: Death) -> None:
+def run(config: Config, death: Death) -> Shard:
     """Run the service to the end of its log, or to its death."""
     open_log, open_store = app.open_log, app.open_store
     with (
@@ -131,7 +147,7 @@ def run(config: Config, death: Death) -> None:
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),
         mock.patch.object(app, "Folder", lambda path: DyingFolder(path, death)),
     ):
-        app.Service(config).run(until_end=True)
+        return app.Service(config).run(until_end=True)
 
 
 def main() -> None:
@@ -142,10 +158,11 @@ def main() -> None:
     parser.add_argument("--moment", choices=MOMENTS)
     given = parser.parse_args()
     config = Config.of(json.loads(given.config.read_text("utf-8")), given.config.parent)
-    if given.at is None:
-        app.Service(config).run(until_end=True)
-    else:
-        run(config, Death(given.at, given.moment))
+    death = Death(sys.maxsize if given.at is None else given.at, given.moment or "")
+    left = runner.outcome(run(config, death), config)
+    figures = dataclasses.asdict(left)
+    del figures["dead"]
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

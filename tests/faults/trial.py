@@ -93,18 +93,18 @@ def hold(
     whole = _configured(place, name, "whole", 1)
     killed = _configured(place, name, "killed", 2)
     runner.feed(_config(whole), messages)
-    _finish(whole)
-    tell(f"never killed: {_outcome(whole).counts}")
+    undisturbed = _finish(whole)
+    tell(f"never killed: {undisturbed.counts}")
     done = []
     for drawn, moment in drawn_kills(kills, len(messages) - TAIL, seed):
         sequence = _kill(killed, drawn, moment)
         done.append(Kill(drawn, moment, sequence, _sequence(killed)))
         tell(f"killed at {sequence:,}, {moment}; to go on from {done[-1].resumed:,}")
-    _finish(killed)
+    resumed = _finish(killed)
     return Verdict(
         done,
-        _outcome(whole),
-        _outcome(killed),
+        undisturbed,
+        resumed,
         _values(place.database(1), name),
         _values(place.database(2), name),
     )
@@ -113,9 +113,14 @@ def hold(
 def drawn_kills(kills: int, below: int, seed: int) -> list[tuple[int, str]]:
     """Return rising sequences below a bound, each with a moment; every moment comes in turn."""
     draw = random.Random(seed)
-    moments = [MOMENTS[i % len(MOMENTS)] for i in range(kills)]
-    draw.shuffle(moments)
-    return list(zip(sorted(draw.sample(range(1, below), kills)), moments, strict=True))
+    sequences = sorted(draw.sample(range(1, below), kills))
+    moments: list[str] = []
+    while len(moments) < kills:
+        moments += draw.sample(MOMENTS, len(MOMENTS))
+    return [
+        (-(-at // EVERY) * EVERY if moment == "late" else at, moment)
+        for at, moment in zip(sequences, moments, strict=False)
+    ]
 
 
 def _configured(place: Place, name: str, run: str, database: int) -> Path:
@@ -148,21 +153,17 @@ def _config(path: Path) -> Config:
     return Config.of(json.loads(path.read_text("utf-8")), path.parent)
 
 
-def _outcome(path: Path) -> runner.Outcome:
-    config = _config(path)
-    return runner.outcome(runner.saved(config), config)
-
-
 def _sequence(path: Path) -> int:
     newest = checkpoints_of(_config(path)).newest()
     return 0 if newest is None else newest.sequence
 
 
-def _finish(path: Path) -> None:
+def _finish(path: Path) -> runner.Outcome:
     process = _spawn(path)
-    errors = _end(process)
+    written, errors = _end(process)
     if process.returncode:
         raise TrialError(f"wanted a run to its end, got exit {process.returncode}: {errors}")
+    return runner.Outcome(**json.loads(written), dead=runner.dead_letters(_config(path)))
 
 
 def _kill(path: Path, at: int, moment: str) -> int:
@@ -172,7 +173,7 @@ def _kill(path: Path, at: int, moment: str) -> int:
     line = process.stdout.readline()
     if moment == "outside" and line:
         process.kill()
-    errors = _end(process)
+    _, errors = _end(process)
     if not line or process.returncode != -signal.SIGKILL:
         raise TrialError(
             f"wanted SIGKILL at {at:,} ({moment}), got exit {process.returncode} "
@@ -191,14 +192,14 @@ def _spawn(path: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def _end(process: subprocess.Popen[str]) -> str:
-    """Wait for the end, and return the last line of what went wrong."""
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for the end; return what was written, and the last line of what went wrong."""
     try:
-        _, errors = process.communicate(timeout=TIMEOUT)
+        written, errors = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
-        _, errors = process.communicate()
-    return (errors.strip().splitlines() or ["nothing said"])[-1]
+        written, errors = process.communicate()
+    return written, (errors.strip().splitlines() or ["nothing said"])[-1]
 
 
 def _values(url: str, name: str) -> dict[str, dict[str, str]]:
