@@ -249,11 +249,9 @@ class Checkpoints:
             self._folder.remove_part(part)
 
     def _sweep(self) -> None:
-        """Drop what a crash left between writing parts and publishing; the claim fenced others."""
+        """Drop what a crash left between writing parts and publishing."""
         named = self._parts_of(self._folder.names(MANIFESTS))
-        for part in self._folder.parts() - named:
-            self._folder.remove_part(part)
-        self._folder.remove_temporary()
+        self._folder.sweep(named)
 
     def _parts_of(self, names: list[str]) -> set[str]:
         found: set[str] = set()

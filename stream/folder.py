@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
 import uuid
 from pathlib import Path
 
 from stream.errors import CheckpointError
+
+SWEEP_AGE = 60.0
 
 
 class Folder:
@@ -55,7 +59,9 @@ class Folder:
         name = hashlib.sha256(data).hexdigest()
         path = self._parts / name
         # One that something cut short since is written again.
-        if not path.exists() or path.stat().st_size != len(data):
+        if path.exists() and path.stat().st_size == len(data):
+            os.utime(path)  # or a sweep could take it before it is named
+        else:
             os.replace(self._write_temporary(data), path)
         return name
 
@@ -87,10 +93,6 @@ class Folder:
         """Return the names of the files that match, in order."""
         return sorted(path.name for path in self.path.glob(pattern))
 
-    def parts(self) -> set[str]:
-        """Return the names of all parts."""
-        return {path.name for path in self._parts.iterdir() if len(path.name) == 64}
-
     def remove(self, name: str) -> None:
         """Remove a file if it is there."""
         (self.path / name).unlink(missing_ok=True)
@@ -99,10 +101,16 @@ class Folder:
         """Remove a part if it is there."""
         (self._parts / name).unlink(missing_ok=True)
 
-    def remove_temporary(self) -> None:
-        """Remove what crashes left half written."""
-        for path in self._parts.glob("*.tmp"):
-            path.unlink(missing_ok=True)
+    def sweep(self, named: set[str]) -> None:
+        """Remove what crashes left: parts that are not named, and what is half written.
+
+        What is younger than a minute stays: another owner may be about to name it.
+        """
+        crashed = time.time() - SWEEP_AGE
+        for path in self._parts.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.name not in named and path.stat().st_mtime < crashed:
+                    path.unlink()
 
     def _write_temporary(self, data: bytes) -> Path:
         path = self._parts / f"{uuid.uuid4().hex}.tmp"
