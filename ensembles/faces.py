@@ -66,6 +66,11 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """The members' estimators, and the numbers that decide how they vote."""
         return self._begun().estimator
 
+    @property
+    def two_classes(self) -> bool:
+        """Whether the members only tell True from False."""
+        return self._begun().open.learner.two_classes
+
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
         ensemble = self._begun()

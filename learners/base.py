@@ -209,9 +209,20 @@ class State:
 
 
 class Learner(Protocol):
-    """Anything that predicts and learns, row by row in meaning, a block at a time in execution."""
+    """Anything that predicts and learns, row by row in meaning, a block at a time in execution.
+
+    Attributes
+    ----------
+    task
+        What it answers with.
+    """
 
     task: Task
+
+    @property
+    def two_classes(self) -> bool:
+        """Whether it only tells True from False."""
+        ...
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """Answer and learn the rows in order: a row is answered before it is learned.

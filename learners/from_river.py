@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import operator
@@ -9,14 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from river import base
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Predictions, State, Task
 from learners.errors import LearnerError, LearnerFailedError, StateError
 from learners.opaque import dumps, loads
+from learners.pair import Pair, refusal, speaks_for_itself
 
 NAN = math.nan
+UNKNOWN = object()
+
+Picker = Callable[[dict[Any, float]], Sequence[float]]
 
 
 class FromRiver:
@@ -27,7 +31,8 @@ class FromRiver:
     model
         A classifier, regressor, anomaly detector, or a pipeline that ends in one.
     positive
-        The class that is True for a classifier that only tells True from False.
+        The class that is True for a classifier that only tells True from False; without it see
+        `learners.pair`.
     classes
         The labels known before the first record.
     trust
@@ -61,10 +66,8 @@ class FromRiver:
         self.positive = positive
         self.trust = trust
         self.two_classes = self.task is Task.CLASSIFICATION and not model._multiclass
-        if self.two_classes and not classes and positive is None:
-            classes = (False, True)
         self.classes = tuple(classes)
-        self._negative = next((label for label in self.classes if label != positive), None)
+        self._pair = Pair(classes if self.two_classes else (), positive)
         self._gives_proba = self.task is Task.CLASSIFICATION
         self._takes_weight = "w" in inspect.signature(last_step(model).learn_one).parameters
         self._saved: bytes | None = None
@@ -88,7 +91,11 @@ class FromRiver:
         return Predictions(self._answer_numbers(rows))
 
     def admit(self, rows: Examples) -> tuple[int, str]:
-        """River learners take any field and any class at any time."""
+        """River learners take any field at any time, and any class unless they know only two."""
+        pair = copy.deepcopy(self._pair)
+        for row, label in enumerate(_labels(rows) if self.two_classes else ()):
+            if rows.op[row] & LEARN and label is not None and pair.side(label) is None:
+                return row, refusal(name_of(self.model), pair, label)
         return len(rows), ""
 
     def fresh(self) -> FromRiver:
@@ -99,7 +106,8 @@ class FromRiver:
         """See `learners.base.Learner`."""
         if self._saved is None:
             self._saved = dumps(self.model)
-        meta = {"road": "river", "negative": self._negative, "proba": self._gives_proba}
+        sides = [[label, side] for label, side in self._pair.sides.items()]
+        meta = {"road": "river", "sides": sides, "proba": self._gives_proba}
         return State(meta=meta, opaque={"model": self._saved})
 
     def restore(self, state: State) -> None:
@@ -116,7 +124,7 @@ class FromRiver:
                 "give the model another name, or its old configuration back"
             )
         self.model = model
-        self._negative = state.meta["negative"]
+        self._pair.sides = dict(state.meta["sides"])
         self._gives_proba = state.meta["proba"]
         self._saved = state.opaque["model"]
 
@@ -126,7 +134,7 @@ class FromRiver:
         values = [NAN] * len(rows)
         i = 0
         try:
-            for i, (x, op, y, w) in enumerate(_cells(rows, rows.y.tolist(), rows.op)):
+            for i, (x, op, y, w) in enumerate(_cells(rows, rows.y.tolist())):
                 if op & PREDICT:
                     value = answer(x)
                     values[i] = NAN if value is None else float(value)
@@ -137,21 +145,25 @@ class FromRiver:
         return np.array(values)
 
     def _classify(self, rows: Examples) -> Predictions:
-        classes = rows.classes
-        labels = [None if math.isnan(y) else classes.labels[int(y)] for y in rows.y.tolist()]
-        refused = self._refused(labels) if self.two_classes else {}
-        ops = rows.op.copy()
-        ops[list(refused)] = 0
-        answer = self._answer_class()
-        learn = self._learner()
-        keys = self._keys(classes)
-        codes = {key: code for code, key in enumerate(keys)}
-        pick = _picker(keys)
+        classes, two = rows.classes, self.two_classes
+        sides = self._pair.sides
+        answer, learn = self._answer_class(), self._learner()
+        keys, codes, pick = self._reading(classes)
         values = [NAN] * len(rows)
         probas: list[Sequence[float]] = [[0.0] * len(keys)] * len(rows)
+        refused: dict[int, str] = {}
         i = 0
         try:
-            for i, (x, op, label, w) in enumerate(_cells(rows, labels, ops)):
+            for i, (x, op, label, w) in enumerate(_cells(rows, _labels(rows))):
+                y = label
+                if two and op & LEARN:
+                    y = sides.get(label)
+                    if y is None and not sides and speaks_for_itself(label):
+                        y = self._pair.side(label)
+                        keys, codes, pick = self._reading(classes)
+                    elif y is None and self._pair.full:
+                        refused[i] = refusal(name_of(self.model), self._pair, label)
+                        continue
                 if op & PREDICT:
                     predicted, proba = answer(x)
                     values[i] = codes.get(predicted, NAN)
@@ -161,48 +173,25 @@ class FromRiver:
                         except KeyError:
                             probas[i] = [proba.get(key, 0.0) for key in keys]
                 if op & LEARN:
-                    if self.positive is not None and self.two_classes:
-                        if label != self.positive and self._negative is None:
-                            self._negative = label
-                            keys = self._keys(classes)
-                            codes = {key: code for code, key in enumerate(keys)}
-                            pick = _picker(keys)
-                        label = label == self.positive
-                    learn(x, label) if w == 1.0 else learn(x, label, w=w)
+                    if y is None:
+                        y = self._pair.side(label)
+                        keys, codes, pick = self._reading(classes)
+                    learn(x, y) if w == 1.0 else learn(x, y, w=w)
         except Exception as error:
             raise _failed(self.model, i, error) from error
         matrix = np.array(probas).reshape(len(rows), len(keys)) if self._gives_proba else None
         return Predictions(np.array(values), matrix, refused)
 
-    def _keys(self, classes: Classes) -> list[Any]:
-        """Return what the model calls each class, by code.
+    def _reading(self, classes: Classes) -> tuple[list[Any], dict[Any, int], Picker]:
+        """Return what the model calls each class, the codes of that, and what reads it at once.
 
         A class that this model cannot mean yet gets a key that no answer has, even where the
         rest of the block brings it: an answer must not depend on where a block is cut.
         """
-        if not self.two_classes or self.positive is None:
-            return list(classes.labels)
-        names: list[Any] = []
-        for label in classes.labels:
-            known = label in (self.positive, self._negative)
-            names.append(label == self.positive if known else object())
-        return names
-
-    def _refused(self, labels: list[Label | None]) -> dict[int, str]:
-        """Return the rows with a label that is neither of the two classes, with the reason."""
-        known: set[Label | None] = {None, False, True}
-        wanted = "true or false (or 1 and 0)"
-        if self.positive is not None:
-            others = (label for label in labels if label not in (None, self.positive))
-            negative = next(others, None) if self._negative is None else self._negative
-            known = {None, self.positive, negative}
-            wanted = f"{self.positive!r} or {negative!r}"
-        return {
-            row: f"{name_of(self.model)} tells two classes apart: wanted {wanted}, got {label!r}: "
-            "set [record] positive, or choose a multi-class learner"
-            for row, label in enumerate(labels)
-            if label not in known
-        }
+        keys: list[Any] = list(classes.labels)
+        if self.two_classes:
+            keys = [self._pair.sides.get(label, UNKNOWN) for label in keys]
+        return keys, {key: code for code, key in enumerate(keys)}, _picker(keys)
 
     def _answer_class(self) -> Callable[[Any], tuple[Any, dict[Any, float] | None]]:
         """Return the fastest way to a label and probabilities that gives predict_one's label."""
@@ -263,8 +252,13 @@ def name_of(model: Any) -> str:
     return type(last_step(model)).__name__
 
 
-def _cells(rows: Examples, targets: Sequence[Any], ops: NDArray[np.uint8]) -> Any:
-    return zip(rows.rows, ops.tolist(), targets, rows.weight.tolist(), strict=True)
+def _labels(rows: Examples) -> list[Any]:
+    names = rows.classes.labels
+    return [None if math.isnan(y) else names[int(y)] for y in rows.y.tolist()]
+
+
+def _cells(rows: Examples, targets: Sequence[Any]) -> Any:
+    return zip(rows.rows, rows.op.tolist(), targets, rows.weight.tolist(), strict=True)
 
 
 def _failed(model: Any, row: int, error: Exception) -> Exception:
@@ -275,7 +269,7 @@ def _failed(model: Any, row: int, error: Exception) -> Exception:
     )
 
 
-def _picker(keys: list[Any]) -> Callable[[dict[Any, float]], tuple[float, ...]]:
+def _picker(keys: list[Any]) -> Picker:
     """Return what reads these keys from a dict at once, or raises KeyError."""
     if len(keys) > 1:
         return operator.itemgetter(*keys)

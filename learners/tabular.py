@@ -47,6 +47,7 @@ class Tabular(abc.ABC):
     """
 
     road: str
+    two_classes = False
 
     def __init__(
         self,

@@ -158,11 +158,11 @@ class Service:
 def new_shard(config: Config) -> Shard:
     """Return an untrained shard."""
     learner = build(config)
-    classes = Classes(config.record.classes or getattr(learner, "classes", None) or ())
+    classes = Classes(config.record.classes)
     metrics = [find(path, config.folder)() for path in config.score.metrics]
     return Shard(
         learner,
-        Decoder(config.record, config.task, classes),
+        Decoder(config.record, config.task, classes, learner.two_classes),
         Scores(config.task, config.score.window, config.record.positive, metrics),
     )
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Task
+from learners.pair import speaks_for_itself
 from stream.block import Block, Tombstone
 from stream.log import Run
 from stream.schema import WORD_FOR, RefusedRecordError, Schema, take_out
@@ -36,10 +37,16 @@ class Decoder:
         What the label is: a class, a number, or 1 for an anomaly.
     classes
         The classes known before the first record.
+    pairs
+        Whether the learner only tells True from False: then false and true join together, since
+        it may answer either before it has seen both.
     """
 
-    def __init__(self, record: RecordConfig, task: Task, classes: Classes) -> None:
+    def __init__(
+        self, record: RecordConfig, task: Task, classes: Classes, pairs: bool = False
+    ) -> None:
         self.classes = classes
+        self._pairs = pairs
         self.schema = Schema(record.types, record.take, record.leave_out)
         self._record = record
         self._task = task
@@ -73,9 +80,11 @@ class Decoder:
                 time = self._time(row, run.times[place])
                 weight = self._weight(row)
                 op, target, label = self._label(row)
+                if weight == 0.0:
+                    op &= PREDICT  # it teaches nothing, and some trees divide by it
                 features = self.schema.features(row)
                 if label is not None:
-                    target = self.classes.add(label)
+                    target = self._code(label)
             except (RefusedRecordError, msgspec.MsgspecError) as error:
                 block.set_aside(place, str(error))
                 continue
@@ -176,6 +185,12 @@ class Decoder:
         if self._task is Task.REGRESSION and not (number and abs(label) < LARGEST):
             raise RefusedRecordError(f"wanted a number as label in {path!r}, got {label!r:.60}")
         return BOTH, float(label), None
+
+    def _code(self, label: Label) -> int:
+        if self._pairs and not self.classes.labels and speaks_for_itself(label):
+            for side in (0, 1):
+                self.classes.add(type(label)(side))
+        return self.classes.add(label)
 
     def _check_class(self, label: Any) -> None:
         kind = type(label)
