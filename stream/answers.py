@@ -95,9 +95,10 @@ def _texts(block: Block, answers: Predictions, task: Task) -> list[str]:
 
 
 def _probabilities(block: Block, answers: Predictions, rows: list[int]) -> list[str]:
-    if answers.proba is None or not rows:
+    # Before the first label there is no class, and a probability of none.
+    proba = None if answers.proba is None else answers.proba[rows]
+    if proba is None or not proba.size:
         return [""] * len(rows)
-    proba = answers.proba[rows]
     names = [f"{json.dumps(name_of(label))}:" for label in block.examples.classes.labels]
     # All numbers are written in one call, which takes half the time of one for each.
     cells = msgspec.json.encode(proba.tolist()).decode()[2:-2].split("],[")

@@ -33,6 +33,7 @@ class Writer:
         self._queue: collections.deque[Sequence[Entry]] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._left = GRACE
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -54,15 +55,16 @@ class Writer:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(GRACE)
+        # A store that gave no answer within the grace gets no second one.
+        self._thread.join(0.0 if self._left <= 0 else GRACE)
 
     def _wait_for(self, done: Callable[[], bool]) -> None:
-        left = GRACE
+        self._left = GRACE
         with self._changed:
             while self._error is None and not done():
                 self._changed.wait(SLICE)
-                left -= SLICE * self._stop()
-                if left <= 0:
+                self._left -= SLICE * self._stop()
+                if self._left <= 0:
                     raise StoreError(
                         "wanted to stop, got no answer from the store: what was taken since the "
                         "last checkpoint is taken again at the next start"
