@@ -20,12 +20,6 @@ settings.register_profile("alluvia", deadline=None)
 settings.load_profile("alluvia")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let kafka-python be imported where warnings are errors: it reads its schemas the old way."""
-    old_way = "ignore:(read|open)_text is deprecated:DeprecationWarning"
-    config.addinivalue_line("filterwarnings", old_way)
-
-
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Addresses and pids of a Kafka broker and a Redis that belong to this run alone."""

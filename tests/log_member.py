@@ -8,21 +8,26 @@ import sys
 from stream.errors import LogError
 from stream.log_process import ProcessLog
 
-servers, topic, group, silence = sys.argv[1:]
-log = ProcessLog(servers, topic, group, silence=float(silence))
-while log.acquire(1) is None:
-    pass
-log.seek({0: 0})
-while log.poll(1, 1) is None:
-    pass
-print(log.pid, flush=True)
-try:
-    while True:
-        log.poll(1, 1)
-except LogError as error:
-    print(type(error).__name__, error, flush=True)
+
+def main(servers: str, topic: str, group: str, silence: str) -> None:
+    log = ProcessLog(servers, topic, group, silence=float(silence))
     while log.acquire(1) is None:
         pass
-    print("acquired", flush=True)
-finally:
-    log.close()
+    log.seek({0: 0})
+    while log.poll(1, 1) is None:
+        pass
+    print(log.pid, flush=True)
+    try:
+        while True:
+            log.poll(1, 1)
+    except LogError as error:
+        print(type(error).__name__, error, flush=True)
+        while log.acquire(1) is None:
+            pass
+        print("acquired", flush=True)
+    finally:
+        log.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

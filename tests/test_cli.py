@@ -14,6 +14,8 @@ from stream.feed import paced
 from stream.log import Message
 from tests.command import CONFIG, ROOT, alluvia, put, records, start
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 3_000
 
 

@@ -232,6 +232,7 @@ print(digest(SGDClassifier(random_state=1).fit([list(x.values()) for x in rows],
 """
 
 
+@pytest.mark.slow
 def test_equal_training_gives_equal_digests_under_any_hash_seed() -> None:
     printed = {
         subprocess.run(

@@ -22,6 +22,8 @@ from tests import runner, streams
 from tests.runner import Outcome
 from tests.streams import LABEL, Stream
 
+pytestmark = pytest.mark.slow
+
 SCALED = [
     {"use": "river.preprocessing.StandardScaler"},
     {"use": "river.linear_model.LogisticRegression"},

@@ -11,6 +11,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS: list[Any] = [RollingClassifier, RollingRegressor]
 
 IMPOSSIBLE = {

@@ -22,6 +22,8 @@ from learners.errors import LearnerError, LearnerFailedError
 from learners.from_sklearn import FromSklearn
 from learners.roads import as_learner
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["up", "down", "still"]
 CLASSIFIERS = [
     SGDClassifier(loss="log_loss", random_state=0),

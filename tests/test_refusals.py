@@ -65,6 +65,7 @@ def test_check_counts_what_would_be_set_aside(
     assert "a new model would begin at offset 0" in out
 
 
+@pytest.mark.slow
 def test_a_lost_broker_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

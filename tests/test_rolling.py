@@ -30,6 +30,8 @@ from tests.rolling_cases import (
     stream,
 )
 
+pytestmark = pytest.mark.slow
+
 CLASSIFIERS = [bayes, hoeffding, descent, hinge, cart, going_on]
 REGRESSORS = [numbers, least_squares]
 ROWS = {make: stream(420, (BOTH, BOTH, PREDICT, LEARN)) for make in CLASSIFIERS}

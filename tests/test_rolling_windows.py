@@ -20,6 +20,8 @@ from learners.digests import digest
 from learners.from_river import FromRiver
 from tests.rolling_cases import BOTH, bayes, cart, descent, stream
 
+pytestmark = pytest.mark.slow
+
 
 def odd_stream(n: int) -> Examples:
     """A stream in which one row in ten lacks a field, has one more, or holds what is no number."""
