@@ -347,5 +347,4 @@ def test_a_model_that_has_no_answer_gives_none() -> None:
     learner = FromRiver(dummy.NoChangeClassifier())
     rows = Examples.of([{}, {}], np.array([0.0, 0.0]), Classes(["UP"]))
     assert answered(rows, learner.predict_learn(rows), learner.task)[0][0] is None
-    nothing = learner.predict_learn(rows[:0])
-    assert nothing.value.shape == (0,)
+    assert learner.predict_learn(rows[:0]).value.shape == (0,)
