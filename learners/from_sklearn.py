@@ -115,6 +115,7 @@ class FromSklearn(Tabular):
         """
         if self._collected:
             self._saved = None
+            self.schema.left = 0
             try:
                 with np.errstate(all="ignore"):
                     self._begin()

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # Keys in a guarded call, and one call at a time: Redis runs a pipeline without a look at anybody
 # else, so that a reader would wait for all of it.
-_CHUNK = 24
+_CHUNK = 32
 _FIELDS = Entry._fields[1:]
 _SOURCE = resources.files(__package__).joinpath("upsert.lua").read_text("utf-8")
 _VERSION = hashlib.sha256(_SOURCE.encode()).hexdigest()[:12]
