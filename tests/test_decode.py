@@ -144,6 +144,12 @@ def test_labels_that_python_takes_for_one_key_are_one_class(label: Any) -> None:
     ("task", "op"), [(CLASSES, PREDICT), (NUMBERS, PREDICT), (ANOMALIES, BOTH)]
 )
 @pytest.mark.parametrize("record", [{"x": 1}, {"x": 1, "y": None}])
+def test_true_and_false_join_together_for_a_learner_of_two_classes() -> None:
+    decoder = Decoder(RecordConfig(label="y"), CLASSES, Classes(), pairs=True)
+    assert one({"y": 1}, decoder).examples.y.tolist() == [1.0]
+    assert decoder.classes.labels == [0, 1]
+
+
 def test_without_a_label_a_row_is_predicted_only(task: Task, op: int, record: Any) -> None:
     examples = one(record, decoder_of(task)).examples
     assert examples.op.tolist() == [op]
@@ -234,6 +240,9 @@ def test_what_is_no_time_is_refused(time: Any) -> None:
 def test_the_weight_is_a_field_of_the_record(weight: Any) -> None:
     block = one({"w": weight, "x": 1}, decoder_of(weight="w"))
     assert block.examples.weight.tolist() == [float(weight)]
+    assert one({"w": weight, "y": "UP"}, decoder_of(weight="w")).examples.op.tolist() == [
+        BOTH if weight else PREDICT
+    ]
     assert list(block.examples.rows) == [{"x": 1}]
 
 
