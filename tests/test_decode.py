@@ -133,6 +133,12 @@ def test_classes_are_bounded_and_one_too_many_leaves_no_trace() -> None:
     assert len(one({"x": 1, "y": "UP"}, decoder).examples) == 1
 
 
+def test_true_and_false_join_together_for_a_learner_of_two_classes() -> None:
+    decoder = Decoder(RecordConfig(label="y"), CLASSES, Classes(), pairs=True)
+    assert one({"y": 1}, decoder).examples.y.tolist() == [1.0]
+    assert decoder.classes.labels == [0, 1]
+
+
 @pytest.mark.parametrize("label", [1, 1.0, True])
 def test_labels_that_python_takes_for_one_key_are_one_class(label: Any) -> None:
     decoder = decoder_of(classes=Classes([False, True]))
@@ -144,12 +150,6 @@ def test_labels_that_python_takes_for_one_key_are_one_class(label: Any) -> None:
     ("task", "op"), [(CLASSES, PREDICT), (NUMBERS, PREDICT), (ANOMALIES, BOTH)]
 )
 @pytest.mark.parametrize("record", [{"x": 1}, {"x": 1, "y": None}])
-def test_true_and_false_join_together_for_a_learner_of_two_classes() -> None:
-    decoder = Decoder(RecordConfig(label="y"), CLASSES, Classes(), pairs=True)
-    assert one({"y": 1}, decoder).examples.y.tolist() == [1.0]
-    assert decoder.classes.labels == [0, 1]
-
-
 def test_without_a_label_a_row_is_predicted_only(task: Task, op: int, record: Any) -> None:
     examples = one(record, decoder_of(task)).examples
     assert examples.op.tolist() == [op]
