@@ -81,7 +81,7 @@ def _learner(inner: Any, config: Config) -> Learner:
             window=model.window.records if model.window else 1,
             trust=user_names(config.folder).union(model.trust),
         )
-        return _rolling(learner, config.seed, model.window) if model.window else learner
+        return _rolling(learner, config, model.window) if model.window else learner
     except LearnerError as error:
         raise ConfigError(f"[model]: {error}") from error
 
@@ -153,17 +153,21 @@ def _refuse_unserved(estimator: Any, config: Config) -> None:
         )
 
 
-def _rolling(learner: Learner, seed: int, window: WindowConfig) -> Learner:
+def _rolling(learner: Learner, config: Config, window: WindowConfig) -> Learner:
     """Return the ensemble of a learner, whose copies know its classes and what it may load."""
-    rolling = RollingClassifier if learner.task is Task.CLASSIFICATION else RollingRegressor
-    ensemble: Learner = rolling(
-        model=learner,
-        window=window.records,
-        keep=window.keep,
-        on_close=window.on_close,
-        vote=window.vote,
-        random_state=seed,
-    )
+    params: dict[str, Any] = {
+        "model": learner,
+        "window": window.records,
+        "keep": window.keep,
+        "on_close": window.on_close,
+        "vote": window.vote,
+        "random_state": config.seed,
+    }
+    ensemble: Learner
+    if learner.task is Task.CLASSIFICATION:
+        ensemble = RollingClassifier(**params, classes=config.record.classes or None)
+    else:
+        ensemble = RollingRegressor(**params)
     return ensemble
 
 
