@@ -13,7 +13,7 @@ from learners.base import LEARN, PREDICT, Classes, Examples, Label, Task
 from learners.pair import speaks_for_itself
 from stream.block import Block, Tombstone
 from stream.log import Run
-from stream.schema import WORD_FOR, RefusedRecordError, Schema, take_out
+from stream.schema import INT64, WORD_FOR, RefusedRecordError, Schema, take_out
 from stream.sections import RecordConfig
 
 BOTH = PREDICT | LEARN
@@ -199,6 +199,8 @@ class Decoder:
                 f"wanted a string, an integer, true or false as label in {self._record.label!r}, "
                 f"got {WORD_FOR[kind]}"
             )
+        if kind is int and not -INT64 <= label < INT64:
+            raise RefusedRecordError(f"wanted a label of 64 bits in {self._record.label!r}")
         if label in self.classes.codes or not self.classes.labels:
             return
         if len(self.classes) >= self.classes.limit:

@@ -264,7 +264,7 @@ class Poller:
         if isinstance(error, LogTruncationError):
             return OffsetsExpiredError(
                 f"wanted to go on reading {self._topic}, got a log that lost its end ({error}): "
-                "go on with --accept-gap, or restore the topic"
+                "restore the topic, or give the service another name to begin a model anew"
             )
         tp, offset = next(iter(error.args[0].items()))
         bounds = None

@@ -24,7 +24,7 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
         held = f"is empty and goes on at {bounds.end}"
     return OffsetsExpiredError(
         f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
-        "go on with --accept-gap, or restore the topic"
+        "restore the topic, or give the service another name to begin a model anew"
     )
 
 

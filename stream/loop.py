@@ -155,8 +155,8 @@ class Loop:
     def _failure(self, run: Run, error: LearnerFailedError) -> StreamError:
         return StreamError(
             f"{error} in {run.topic}/{run.partition} between offsets {run.offsets[0]} and "
-            f"{run.offsets[-1]}: the last checkpoint holds; mend the learner or leave the record "
-            "out, and start again"
+            f"{run.offsets[-1]}: the last checkpoint holds; mend the learner, or begin another "
+            "model with the field that it cannot take in [record] leave_out"
         )
 
 

@@ -27,7 +27,8 @@ class Position:
     offset
         The next offset to take.
     record
-        SHA-256 of the last record taken, by which a topic made anew under the same name is told.
+        SHA-256 of the last record taken; "" before the first. A topic made anew under the same
+        name will be told by it; nothing compares it yet.
     """
 
     topic: str

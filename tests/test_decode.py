@@ -345,3 +345,9 @@ def test_where_runs_are_cut_changes_nothing(
 def test_arbitrary_bytes_never_raise(values: list[bytes]) -> None:
     block = decode(list(values))
     assert len(block.dead) + len(block.places) == len(values)
+
+
+def test_a_label_that_no_array_holds_is_refused_and_joins_nothing() -> None:
+    decoder = decoder_of()
+    assert reason({"y": 5 * 10**19, "x": 1}, decoder) == "wanted a label of 64 bits in 'y'"
+    assert decoder.classes.labels == []
