@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
@@ -251,7 +252,15 @@ def takes(method: Callable[..., Any], parameter: str) -> bool:
 
 
 def _rows_of(table: Any, rows: Any) -> Any:
-    return table[rows] if isinstance(table, np.ndarray) else table.iloc[rows]
+    if isinstance(table, np.ndarray):
+        return table[rows]
+    # Built anew, since iloc lays a table out in memory by how many rows it had before, and the
+    # last bits of an answer depend on the layout.
+    columns = {
+        name: pd.Series(table[name].to_numpy()[rows], dtype=table[name].dtype)
+        for name in table.columns
+    }
+    return pd.DataFrame(columns)
 
 
 def _codes(labels: Any, classes: Classes) -> Floats:

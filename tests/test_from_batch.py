@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -88,6 +89,21 @@ def test_contract(make: Any, rows: Examples, closed: bool) -> None:
     checks.check_answers_come_first(made, rows)
     if not closed:
         checks.check_fresh(made, rows)
+
+
+def test_a_row_alone_is_answered_as_in_a_block_to_the_last_bit() -> None:
+    def made() -> FromBatch:
+        steps = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
+        learner = FromBatch(steps, Task.CLASSIFICATION)
+        learner.predict_learn(rows[:40])
+        learner.close()
+        return learner
+
+    random = np.random.default_rng(1)
+    cells = random.normal(size=(260, 4))
+    records = [dict(zip("abcd", row, strict=True)) for row in cells.tolist()]
+    rows = Examples.of(records, (cells[:, 0] > 0).astype(float), Classes(["no", "yes"]))
+    checks.check_cuts(made, rows, range(1, 260))
 
 
 def test_a_restored_learner_fits_what_was_collected() -> None:
