@@ -130,7 +130,8 @@ class Service:
 
             loop = loop_over(log)
             if not shard.begun(log.topic):
-                self._warm_up(shard, loop_over, stop, watch)
+                if not self._warm_up(shard, loop_over, stop, watch):
+                    return  # stopped in the middle of the file: the next start goes on in it
                 bounds = one_partition(log)
                 shard.begin(log.topic, start or start_of(self.config, log, bounds))
                 loop.save()
@@ -144,15 +145,17 @@ class Service:
 
     def _warm_up(
         self, shard: Shard, loop_over: Callable[[Log], Loop], stop: Stop, watch: Watch
-    ) -> None:
+    ) -> bool:
+        """Learn the file to warm up with, if there is one; return whether it has ended."""
         path = self.config.record.warm_up
         if path is None:
-            return
+            return True
         file = open_files(self.config, [path], f"warm-up {path.name}")
         if not shard.begun(file.topic):
             shard.begin(file.topic, {0: 0})
         file.seek(shard.offsets(file.topic))
         loop_over(file).run(lambda: stop() or file.ended, None, watch)
+        return file.ended
 
 
 def new_shard(config: Config) -> Shard:
