@@ -129,7 +129,10 @@ class Checkpoints:
             with self._writing():
                 claim = self._claim_of(newest, first, number, owner)
                 claimed = self._folder.create(name_of(number), claim.to_bytes())
-            if claimed:
+            if claimed and self._highest() > number:
+                # The owner has gone on so far that it pruned the number that seemed free.
+                self._folder.remove(name_of(number))
+            elif claimed:
                 self._last = claim
                 self._sweep()
                 return claim

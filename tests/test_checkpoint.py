@@ -84,6 +84,32 @@ def test_a_claim_takes_what_is_published_while_it_reads(tmp_path: Path) -> None:
     assert sequence_of(new) == 8
 
 
+class Overtaken(Folder):
+    """A place in which another owner publishes until the number to be taken was pruned."""
+
+    other: Checkpoints | None = None
+
+    def create(self, name: str, data: bytes) -> bool:
+        if self.other is not None:
+            other, self.other = self.other, None
+            for sequence in (8, 9, 10):
+                other.publish(snapshot(sequence))
+        return super().create(name, data)
+
+
+def test_a_late_claim_of_a_number_that_was_pruned_is_made_again(tmp_path: Path) -> None:
+    old = filled(tmp_path, 5, keep=1)
+    overtaken = Overtaken(tmp_path)
+    overtaken.other = old
+    new = Checkpoints(overtaken, "name", MODEL, json.dumps(MODEL, sort_keys=True), 1)
+    assert new.claim(snapshot()).sequence == 10
+    assert new.number > old.number
+    with pytest.raises(FencedError):
+        old.publish(snapshot(11))
+    new.publish(snapshot(12))
+    assert sequence_of(new) == 12
+
+
 def test_only_the_newest_are_kept_with_all_they_name(tmp_path: Path) -> None:
     owner = filled(tmp_path, *range(1, 9))
     names = sorted(path.name for path in tmp_path.glob("manifest-*"))
