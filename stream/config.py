@@ -36,8 +36,6 @@ from stream.sections import (
 )
 
 PREFIX = "ALLUVIA_"
-# Changing these changes nothing that is learned: they may differ when a run is resumed.
-_NOT_OF_THE_MODEL = (("record", "key"), ("record", "max_bytes"), ("model", "trust"))
 # Free tables, whose values in the environment are JSON where they can be read as such.
 _FREE_TABLES = (("log", "options"), ("store", "options"), ("model", "params"))
 
@@ -212,12 +210,11 @@ class Config(BaseSettings):
     def model_fields_json(self) -> str:
         """Return the fields that decide the model, as canonical JSON.
 
-        They are `task`, `seed`, `[record]` and `[model]`, without the record's key and size limit
-        and without `trust`, which change nothing that is learned.
+        They are `task`, `seed`, `[record]` and `[model]`, without `trust`, which changes nothing
+        that is learned.
         """
         fields = self.model_dump(mode="json", include={"task", "seed", "record", "model"})
-        for section, field in _NOT_OF_THE_MODEL:
-            del fields[section][field]
+        del fields["model"]["trust"]
         warm_up = self.record.warm_up
         if warm_up is not None and warm_up.is_relative_to(self._folder):
             # The folder may move; the model does not change with it.

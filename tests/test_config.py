@@ -176,12 +176,13 @@ def test_the_digest_is_of_the_model_alone(tmp_path: Path) -> None:
     digest = read(tmp_path, BASE).model_digest()
     elsewhere = tmp_path / "moved"
     elsewhere.mkdir()
-    same = BASE.replace("[model]", 'key = "id"\nmax_bytes = "2MB"\n[model]\ntrust = ["a.b"]')
-    same += '[log]\nkind = "kafka"\n[store]\nkind = "redis"\n[checkpoint]\nevery = "1m"\n'
+    same = BASE + 'trust = ["a.b"]\n[log]\nkind = "kafka"\n[store]\nkind = "redis"\n[checkpoint]\nevery = "1m"\n'
     assert read(elsewhere, same).model_digest() == digest
     for other in (
         "seed = 2\n" + BASE,
         BASE.replace('class"', 'Class"'),
+        BASE.replace("[model]", 'key = "id"\n[model]'),
+        BASE.replace("[model]", 'max_bytes = "2MB"\n[model]'),
         BASE + "params = {l2 = 0.1}",
         BASE + "[model.window]\nkeep = 3",
     ):
