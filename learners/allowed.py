@@ -38,7 +38,7 @@ CALLED = _names(
         "CyHalfTweedieLossIdentity CyHuberLoss CyPinballLoss"
     ),
     sklearn__linear_model___sgd_fast=(
-        "EpsilonInsensitive Hinge SquaredEpsilonInsensitive SquaredHinge"
+        "EpsilonInsensitive Hinge ModifiedHuber SquaredEpsilonInsensitive SquaredHinge"
     ),
     sklearn__tree___tree="Tree",
     river___river_rust__drift="AdaptiveWindowing",
@@ -57,6 +57,7 @@ CALLED = _names(
         "numpy.random._pickle.__generator_ctor",
         "numpy.random._pickle.__randomstate_ctor",
         "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
+        "sklearn._loss._loss.__pyx_unpickle_CyHalfMultinomialLoss",
         "sklearn.metrics._dist_metrics.newObj",
         "sklearn.neighbors._ball_tree.newObj",
         "sklearn.neighbors._kd_tree.newObj",

@@ -83,9 +83,11 @@ def loads(data: bytes, also: frozenset[str] = frozenset()) -> Any:
         ) from error
 
 
-def check(estimator: object, also: frozenset[str] = frozenset()) -> None:
-    """Raise StateError now if the estimator's state could not be restored later."""
-    loads(dumps(estimator), also)
+def check(estimator: object, also: frozenset[str] = frozenset()) -> bytes:
+    """Return an estimator's state, or raise StateError now if it could not be restored later."""
+    state = dumps(estimator)
+    loads(state, also)
+    return state
 
 
 def _dump(pickler: Any, estimator: object) -> bytes:

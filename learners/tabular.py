@@ -25,7 +25,7 @@ from learners.base import (
     Task,
 )
 from learners.errors import LearnerError, LearnerFailedError, StateError
-from learners.opaque import dumps, loads
+from learners.opaque import check, dumps, loads
 from learners.schema import Schema
 from learners.tiles import matrix_kinds, tiles
 
@@ -63,6 +63,7 @@ class Tabular(abc.ABC):
         self.trust = trust
         self.ready = False
         self._saved: bytes | None = None
+        self._checked = False
 
     @property
     def estimator(self) -> object:
@@ -130,9 +131,11 @@ class Tabular(abc.ABC):
         return Predictions(value, proba)
 
     def state(self) -> State:
-        """See `learners.base.Learner`."""
+        """See `learners.base.Learner`; raise StateError if it could not be restored."""
         if self._saved is None and self.ready:
-            self._saved = dumps(self.model)
+            # The first state tells whether one can be restored at all, before it is needed.
+            saved = dumps(self.model) if self._checked else check(self.model, self.trust)
+            self._saved, self._checked = saved, True
         meta = {"road": self.road, "ready": self.ready, "schema": self.schema.to_json()}
         return State(meta=meta, opaque={} if self._saved is None else {"model": self._saved})
 

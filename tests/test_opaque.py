@@ -12,25 +12,32 @@ from typing import Any
 import numpy as np
 import pytest
 import river
-from river import base, compose, linear_model, preprocessing
+from river import base, compose, linear_model, naive_bayes, preprocessing
 from sklearn.ensemble import (
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     VotingClassifier,
 )
 from sklearn.feature_selection import SelectKBest
 from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import all_estimators
 
+from learners.base import Classes, Examples
 from learners.digests import digest
 from learners.errors import StateError
+from learners.from_batch import FromBatch
 from learners.opaque import check, dumps, loads
+from learners.roads import as_learner
 
 # What cannot be restored without the operator's trust, and why.
 NOT_ALLOWED = {
@@ -104,6 +111,27 @@ def test_every_river_estimator_comes_back_as_it_was() -> None:
     assert seen > 150
 
 
+class OwnBayes(naive_bayes.GaussianNB):
+    """A river estimator of the user's."""
+
+
+class OwnTree(DecisionTreeClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """A scikit-learn estimator of the user's, fitted at once."""
+
+
+class OwnDescent(SGDClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """A scikit-learn estimator of the user's, learned one by one."""
+
+
+def taught(model: Any, trust: frozenset[str]) -> Any:
+    learner: Any = as_learner(model, classes=["no", "yes"], trust=trust)
+    rows = [{"x": float(i)} for i in range(6)]
+    learner.predict_learn(Examples.of(rows, np.arange(6.0) % 2, Classes(["no", "yes"])))
+    if isinstance(learner, FromBatch):
+        learner.close()
+    return learner
+
+
 def test_scikit_learn_estimators_come_back_as_they_were() -> None:
     rows = np.random.default_rng(0).normal(size=(80, 3))
     labels = (rows.sum(axis=1) > 0).astype(int)
@@ -129,6 +157,52 @@ def test_scikit_learn_estimators_come_back_as_they_were() -> None:
         again = loads(dumps(model))
         assert digest(again) == before, f"{model} came back otherwise"
         assert (again.predict(rows) == model.predict(rows)).all()
+
+
+def losses() -> Iterator[Any]:
+    """Every loss that stochastic descent and boosting know."""
+    for kind, fixed in (
+        (SGDClassifier, {}),
+        (SGDRegressor, {}),
+        (GradientBoostingClassifier, {"n_estimators": 2}),
+        (GradientBoostingRegressor, {"n_estimators": 2}),
+        (HistGradientBoostingClassifier, {"max_iter": 2}),
+        (HistGradientBoostingRegressor, {"max_iter": 2, "quantile": 0.5}),
+    ):
+        for allowed in kind._parameter_constraints["loss"]:
+            for loss in sorted(getattr(allowed, "options", ())):
+                if isinstance(loss, str):
+                    yield kind(loss=loss, **fixed)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_classifier_and_every_loss_of_scikit_learn_comes_back(classes: int) -> None:
+    random = np.random.default_rng(0)
+    rows, labels = np.abs(random.normal(size=(90, 4))), random.integers(0, classes, 90) + 1
+    models = list(losses())
+    for _, kind in all_estimators(type_filter="classifier"):
+        with contextlib.suppress(TypeError):  # it is made of others, which stand here themselves
+            models.append(kind())
+    failures, seen = [], 0
+    for model in models:
+        with contextlib.suppress(ValueError):
+            model.fit(rows, labels)  # or it knows two classes only
+            seen += 1
+            try:
+                check(model)
+            except StateError as error:
+                failures.append(f"{model}: {error}")
+    assert not failures, "\n".join(failures)
+    assert seen > 50
+
+
+@pytest.mark.parametrize("kind", [OwnBayes, OwnTree, OwnDescent])
+def test_a_learner_tells_with_its_first_state_that_none_can_be_restored(kind: Any) -> None:
+    name = f"tests.test_opaque.{kind.__name__}"
+    with pytest.raises(StateError, match=name):
+        taught(kind(), frozenset()).state()
+    assert taught(kind(), frozenset([name])).state().opaque
 
 
 @pytest.mark.parametrize(
