@@ -14,7 +14,7 @@ from river import base
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Predictions, State, Task
 from learners.errors import LearnerError, LearnerFailedError, StateError
-from learners.opaque import dumps, loads
+from learners.opaque import check, dumps, loads
 from learners.pair import Pair, refusal, speaks_for_itself
 
 NAN = math.nan
@@ -71,6 +71,7 @@ class FromRiver:
         self._gives_proba = self.task is Task.CLASSIFICATION
         self._takes_weight = "w" in inspect.signature(last_step(model).learn_one).parameters
         self._saved: bytes | None = None
+        self._checked = False
 
     @property
     def estimator(self) -> object:
@@ -79,9 +80,10 @@ class FromRiver:
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
-        if (rows.op & LEARN).any():
+        learned = (rows.op & LEARN) != 0
+        if learned.any():
             self._saved = None
-            if not self._takes_weight and (rows.weight != 1.0).any():
+            if not self._takes_weight and (rows.weight[learned] != 1.0).any():
                 raise LearnerError(
                     f"wanted a learner that takes weights, got {name_of(self.model)}: "
                     "leave [record] weight out, or choose another learner"
@@ -103,9 +105,11 @@ class FromRiver:
         return FromRiver(self.model.clone(), self.positive, self.classes, self.trust)
 
     def state(self) -> State:
-        """See `learners.base.Learner`."""
+        """See `learners.base.Learner`; raise StateError if it could not be restored."""
         if self._saved is None:
-            self._saved = dumps(self.model)
+            # The first state tells whether one can be restored at all, before it is needed.
+            saved = dumps(self.model) if self._checked else check(self.model, self.trust)
+            self._saved, self._checked = saved, True
         sides = [[label, side] for label, side in self._pair.sides.items()]
         meta = {"road": "river", "sides": sides, "proba": self._gives_proba}
         return State(meta=meta, opaque={"model": self._saved})

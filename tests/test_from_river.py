@@ -253,6 +253,12 @@ def test_each_row_is_done_what_it_asks_for() -> None:
     assert digest(learner.estimator) == digest(plain)
 
 
+def test_the_weight_of_what_is_not_learned_says_nothing() -> None:
+    rows = Examples.of([{"x": 1.0}, {"x": 2.0}], np.array([0.0, 1.0]), Classes("ab"))
+    rows.op[1], rows.weight[1] = PREDICT, 0.0
+    assert FromRiver(naive_bayes.GaussianNB()).predict_learn(rows).value[1] == 0.0
+
+
 @pytest.mark.parametrize("make", [naive_bayes.GaussianNB, tree.HoeffdingTreeClassifier])
 def test_weights_reach_the_model(make: Callable[[], Any]) -> None:
     """A tree takes weights; one that does not is refused rather than left to ignore them."""
