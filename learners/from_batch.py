@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from learners.base import LEARN, Examples, Features, Label, Predictions, State, Task
+from learners.base import LEARN, Classes, Examples, Features, Label, Predictions, State, Task
 from learners.schema import Schema, label_array, plain
 from learners.tabular import Tabular, name_of, pristine, takes, takes_missing
 from learners.tiles import Kinds, cell_kinds
@@ -95,21 +95,26 @@ class FromBatch(Tabular):
         Raises
         ------
         LearnerFailedError
-            The estimator could not be fitted; what it answered with before is kept.
+            The estimator could not be fitted, or not answer then; what it answered with before
+            is kept.
         """
         if not self._collected:
             return
         rows, targets, weights = map(list, zip(*self._collected, strict=True))
-        named, texts = self._named, self._texts
+        before = self.model, self._named, self._texts
         model = pristine(self.model)
         try:
             with np.errstate(all="ignore"):
                 self._find_texts(rows)
-                self._fit(model, self._whole(rows), targets, weights)
+                table = self._whole(rows)
+                self._fit(model, table, targets, weights)
+                self.model = model
+                # Some can be fitted to fewer rows than they need to answer.
+                self._in_tiles(table[:1], Classes(self.schema.labels))
         except Exception as error:
-            self._named, self._texts = named, texts
+            self.model, self._named, self._texts = before
             raise self._failed(len(rows) - 1, error) from error
-        self.model, self.ready, self._saved = model, True, None
+        self.ready, self._saved = True, None
         self._collected.clear()
 
     def fresh(self) -> FromBatch:

@@ -11,6 +11,7 @@ import numpy as np
 from learners.base import (
     LEARN,
     PREDICT,
+    Classes,
     Examples,
     Features,
     Floats,
@@ -111,16 +112,19 @@ class FromSklearn(Tabular):
         Raises
         ------
         LearnerFailedError
-            The estimator could not learn them.
+            The estimator could not learn them, or not answer then.
         """
         if self._collected:
             self._saved = None
             self.schema.left = 0
+            row = self._matrix([self._collected[0][0]])
             try:
                 with np.errstate(all="ignore"):
                     self._begin()
+                    # Some can learn fewer rows than they need to answer.
+                    self._answer(row, Classes(self.schema.labels))
             except Exception as error:
-                raise self._failed(len(self._collected) - 1, error) from error
+                raise self._failed(0, error) from error
 
     def fresh(self) -> FromSklearn:
         """See `learners.base.Learner`."""

@@ -206,6 +206,9 @@ class Tabular(abc.ABC):
         if not self.gives_proba:
             return _codes(model.predict(table), classes), None
         given = np.asarray(model.predict_proba(table))
+        if given.shape[1] > len(model.classes_) == 1:
+            # Neural networks give two columns all the same.
+            given = np.ones((len(table), 1))
         value = _codes(model.classes_, classes)[given.argmax(axis=1)]
         top = given.max(axis=1, keepdims=True)
         # Where the probabilities tie, an estimator may still know which class it means.

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from river import naive_bayes
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from ensembles.rolling import RollingClassifier
@@ -207,6 +209,36 @@ def test_a_fit_that_fails_is_skipped_and_the_reason_kept() -> None:
     model.predict_learn(ones)
     assert [m.closed for m in model.members] == [False]
     assert len(model.skipped) == 2 and "LogisticRegression" in model.skipped[0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "skipped"), [(KNeighborsClassifier(), 1), (MLPClassifier(random_state=0), 0)]
+)
+def test_a_window_too_short_to_answer_is_skipped_as_well(estimator: Any, skipped: int) -> None:
+    rows = stream(150)
+    longer = [*rows.rows[:3], *({**row, "e": 1.0} for row in rows.rows[3:])]
+    labels = np.where(np.arange(150) < 3, 0.0, np.arange(150) % 2)
+    model = RollingClassifier(estimator, window=40)
+    answer = model.predict_learn(Examples.of(longer, labels, rows.classes))
+    assert answer.refused == {}
+    assert len(model.skipped) == skipped
+    assert all("n_neighbors <= n_samples_fit" in reason for reason in model.skipped)
+
+
+def test_what_goes_on_learning_is_asked_again() -> None:
+    rows = stream(130)
+    strange = Examples.of(
+        [{**rows.rows[0], "e": 1.0}], np.array([np.nan]), rows.classes, op=PREDICT
+    )
+    model = RollingClassifier(
+        GaussianNB(), window=40, on_close="go_on", vote="uniform", classes=rows.classes.labels
+    )
+    model.predict_learn(rows[:50])
+    model.predict_learn(strange)
+    model.predict_learn(rows[50:70])
+    resumed = model.fresh()
+    resumed.restore(model.state())
+    checks.same_answers(model.predict_learn(strange), resumed.predict_learn(strange))
 
 
 def test_a_record_of_no_weight_teaches_nothing() -> None:
