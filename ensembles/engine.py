@@ -186,8 +186,11 @@ class Ensemble:
         return answer
 
     def _answers(self, rows: Examples) -> list[Predictions]:
-        """Return what the closed members answer; a record just asked about is not asked again."""
-        single = len(rows) == 1
+        """Return what the closed members answer; a record just asked about is not asked again.
+
+        Where closed members go on, what they answered just now says nothing.
+        """
+        single = len(rows) == 1 and not self.rules.go_on
         if single and self._last and self._last.is_for(rows, self.closed):
             return list(self._last.answers)
         asked = with_op(rows, np.full(len(rows), PREDICT, np.uint8))
@@ -269,7 +272,7 @@ class Ensemble:
         self.opened += 1
 
     def _close(self) -> None:
-        """Close the open window; its member joins the closed ones if it could be fitted."""
+        """Close the open window; its member joins the closed ones if it can answer now."""
         self.window.close()
         try:
             self.open.close()
