@@ -14,9 +14,12 @@ from sklearn.base import clone
 
 from learners.base import Examples, Label, Learner, Predictions, Task
 from learners.from_batch import FromBatch
+from learners.from_river import FromRiver
 from learners.roads import as_learner
 from learners.schema import Schema
 from learners.tabular import Tabular
+
+_SEEDS = ("seed", "random_state")
 
 
 @dataclasses.dataclass(slots=True)
@@ -165,36 +168,48 @@ def make_learner(
 def seeded(model: Any, seed: int | None, index: int) -> Any:
     """Return an untrained copy of a model; seeds it leaves open are drawn from (seed, index).
 
-    With `seed` None they stay open. A member's draws do not depend on the members before it.
+    With `seed` None they stay open. A member's draws do not depend on the members before it. In
+    a learner around an estimator, it is the estimator's seeds that are drawn.
     """
-    if seed is None:
-        drawn = None
-    else:
-        drawn = int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1)
-    if isinstance(model, base.Base):
-        return model.clone(None if drawn is None else _river_seeds(model._get_params(), drawn))
-    if not hasattr(model, "get_params"):
+    if isinstance(model, FromRiver | Tabular):
+        twin = model.fresh()
+        twin.model = seeded(twin.model, seed, index)
+        return twin
+    if not isinstance(model, base.Base) and not hasattr(model, "get_params"):
         return model.fresh() if hasattr(model, "fresh") else copy.deepcopy(model)
-    twin = clone(model)
-    if drawn is not None:
-        left_open = [
-            name
-            for name, value in twin.get_params().items()
-            if value is None and name.rsplit("__", 1)[-1] == "random_state"
-        ]
-        twin.set_params(**dict.fromkeys(left_open, drawn))
-    return twin
+    if seed is None:
+        return model.clone() if isinstance(model, base.Base) else clone(model)
+    return _filled(model, int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1))
+
+
+def _filled(value: Any, seed: int) -> Any:
+    """Return an untrained copy with the seeds set that are open at any depth."""
+    if isinstance(value, base.Base):
+        return value.clone(_river_seeds(value._get_params(), seed))
+    if type(value) in (list, tuple):
+        return type(value)(_filled(one, seed) for one in value)
+    if type(value) is dict:
+        return {name: _filled(one, seed) for name, one in value.items()}
+    if isinstance(value, type) or not hasattr(value, "get_params"):
+        return value
+    twin = clone(value)
+    left_open = [
+        name
+        for name, held in twin.get_params().items()
+        if held is None and name.rsplit("__", 1)[-1] in _SEEDS
+    ]
+    return twin.set_params(**dict.fromkeys(left_open, seed))
 
 
 def _river_seeds(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
     filled: dict[str, Any] = {}
     for name, value in parameters.items():
-        if name == "seed" and value is None:
+        if name in _SEEDS and value is None:
             filled[name] = seed
         elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict):
             filled[name] = (value[0], _river_seeds(value[1], seed))
         else:
-            filled[name] = value
+            filled[name] = _filled(value, seed)
     return filled
 
 

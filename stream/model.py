@@ -69,7 +69,7 @@ def describe(config: Config) -> str:
 
 
 def _learner(inner: Any, config: Config) -> Learner:
-    """Return the seeded estimator as a learner, in a rolling ensemble where one is asked for."""
+    """Return the estimator as a learner, in a rolling ensemble where one is asked for."""
     record, model = config.record, config.model
     try:
         learner = as_learner(
@@ -87,13 +87,14 @@ def _learner(inner: Any, config: Config) -> Learner:
 
 
 def _inner(config: Config) -> Any:
-    """Return the seeded estimator, without the rolling ensemble around it."""
+    """Return the estimator, seeded where no rolling ensemble around it does that."""
     model = config.model
     if model.learner is not None:
         made = make(find(model.learner, config.folder), model.params, model.learner, config.folder)
     else:
         made = _pipeline([_step(step, config) for step in model.pipeline or ()])
-    estimator = seeded(made, config.seed)
+    # Seeds left open in a rolling ensemble differ by member, and the ensemble draws them.
+    estimator = made if model.window else seeded(made, config.seed)
     _refuse_unserved(estimator, config)
     return estimator
 

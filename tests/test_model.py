@@ -3,11 +3,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from river.ensemble import VotingClassifier
 from river.forest import ARFClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 from learners.base import Classes, Examples, Task
+from learners.digests import digest
 from stream.config import Config
 from stream.errors import ConfigError
 from stream.imports import find, user_names
@@ -99,6 +102,30 @@ def test_windows_make_a_rolling_ensemble(folder: Path) -> None:
     assert (learner.window, learner.keep, learner.on_close, learner.vote) == (70, 3, "go_on", "age")
     linear = {"learner": "river.linear_model.LinearRegression", "window": {}}
     assert isinstance(build(config(folder, linear, "regression")), RollingRegressor)
+
+
+@pytest.mark.parametrize(
+    ("learner", "params", "model"),
+    [
+        ("sklearn.ensemble.RandomForestClassifier", {"n_estimators": 3},
+         RandomForestClassifier(n_estimators=3)),
+        ("river.ensemble.VotingClassifier",
+         {"models": [{"use": "river.forest.ARFClassifier", "n_models": 2}] * 2},
+         VotingClassifier([ARFClassifier(n_models=2), ARFClassifier(n_models=2)])),
+    ],
+)  # fmt: skip
+def test_members_are_seeded_one_by_one_as_in_a_notebook(
+    folder: Path, learner: str, params: dict[str, Any], model: Any
+) -> None:
+    asked = config(folder, {"learner": learner, "params": params, "window": {"records": 50}})
+    served: Any = build(asked)
+    notebook = RollingClassifier(model, window=50, random_state=asked.seed)
+    for rolling in (served, notebook):
+        rolling.predict_learn(rows(220))
+    assert digest(served.estimator) == digest(notebook.estimator)
+    members = [getattr(one, "models", [one])[0] for one in served.estimator[2:]]
+    seeds = {vars(one).get("seed", vars(one).get("random_state")) for one in members}
+    assert len(seeds) == len(members) == 5 and None not in seeds
 
 
 def test_an_anomaly_detector_is_built(folder: Path) -> None:
