@@ -171,7 +171,7 @@ def new_shard(config: Config) -> Shard:
 
 
 def checkpoints_of(config: Config) -> Checkpoints:
-    """Return the service's checkpoints; the folder is made if it is missing."""
+    """Return the service's checkpoints; the folder is made when something is written to it."""
     model = json.loads(config.model_fields_json())
     folder = Folder(config.checkpoint.path)
     return Checkpoints(folder, config.name, model, config.model_digest(), config.checkpoint.keep)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from stream.app import open_appender
 from stream.config import load
 from stream.errors import ConfigError
+from stream.file_log import take
 from stream.files import RecordFile
 from stream.log import Appender, Message
 from stream.tables import rate as per_second
@@ -96,12 +97,12 @@ def paced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[Message]]:
-    """Yield slices of `size` messages, no more than `limit` messages a second; None for any.
+    """Yield slices of `size` messages or 32 MB, at most `limit` messages a second; None for any.
 
     What a delay left undone is not made up for: one slice at most follows without a pause.
     """
     due = clock()
-    while part := list(itertools.islice(messages, size)):
+    while part := take(messages, size):
         yield part
         if limit is not None:
             due += len(part) / limit

@@ -9,6 +9,7 @@ from stream.files import RecordFile
 from stream.log import Bounds, Message, Run
 
 PARTITION = 0
+MANY_BYTES = 32_000_000
 
 
 class FileLog:
@@ -63,7 +64,7 @@ class FileLog:
 
     def poll(self, limit: int, timeout: float) -> Run | None:
         """Return the next records; None at the end."""
-        messages = list(itertools.islice(self._messages, limit))
+        messages = take(self._messages, limit)
         if not messages:
             self.ended = True
             return None
@@ -81,3 +82,15 @@ class FileLog:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def take(messages: Iterator[Message], limit: int) -> list[Message]:
+    """Return the next messages, as many as `limit` or as it takes to weigh 32 MB."""
+    taken = []
+    size = 0
+    for message in itertools.islice(messages, limit):
+        taken.append(message)
+        size += len(message.value or b"")
+        if size >= MANY_BYTES:
+            break
+    return taken

@@ -20,27 +20,19 @@ class Folder:
     Parameters
     ----------
     path
-        Made if missing, readable by its owner only.
+        Made by the first write if it is missing, readable by its owner only.
 
     Raises
     ------
     CheckpointError
-        The folder cannot be made, or its file system has no hard links: without them two owners
-        could both believe that they published.
+        By the first write: the folder cannot be made, or its file system has no hard links,
+        without which two owners could both believe that they published.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._parts = path / "parts"
-        try:
-            self._parts.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.chmod(0o700)
-            self._try_links()
-        except OSError as error:
-            raise CheckpointError(
-                f"wanted a folder with hard links for checkpoints at {path}, got: "
-                f"{error.strerror}: set [checkpoint] path to a local folder that can be written"
-            ) from error
+        self._made = False
 
     def create(self, name: str, data: bytes) -> bool:
         """Create a file unless it exists; return whether this call created it."""
@@ -113,6 +105,8 @@ class Folder:
                     path.unlink()
 
     def _write_temporary(self, data: bytes) -> Path:
+        if not self._made:
+            self._make()
         path = self._parts / f"{uuid.uuid4().hex}.tmp"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
@@ -121,8 +115,24 @@ class Folder:
             os.fsync(descriptor)
         return path
 
+    def _make(self) -> None:
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A folder that was there is the user's, as are its permissions.
+            path.mkdir(exist_ok=True, mode=0o700)
+            self._parts.mkdir(exist_ok=True, mode=0o700)
+            self._try_links()
+            self._made = True
+        except OSError as error:
+            raise CheckpointError(
+                f"wanted a folder with hard links for checkpoints at {path}, got: "
+                f"{error.strerror}: set [checkpoint] path to a local folder that can be written"
+            ) from error
+
     def _try_links(self) -> None:
-        first = self._write_temporary(b"")
+        first = self._parts / f"{uuid.uuid4().hex}.tmp"
+        first.touch(0o600, exist_ok=False)
         second = first.with_suffix(".link.tmp")
         try:
             os.link(first, second)

@@ -24,7 +24,7 @@ WORD_FOR_KIND = {
 }
 INT64 = 2**63
 MANY_FIELDS = 10_000
-MANY_LAYOUTS = 10_000
+MANY_NAMES = 1_000_000
 MANY_LEVELS = 100
 
 
@@ -67,6 +67,7 @@ class Schema:
         self._take = None if take is None else frozenset(take)
         self._leave_out = frozenset(leave_out)
         self._layouts: dict[Any, Layout] = {}
+        self._names = 0
 
     def features(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the features of a decoded object: flat, chosen, missing values left out.
@@ -87,12 +88,18 @@ class Schema:
                 _check_sizes(flat, tuple(n for n, v in flat.items() if type(v) is int))
                 self._admit(flat)
                 return flat
-            if len(self._layouts) >= MANY_LAYOUTS:
-                self._layouts.clear()
-            self._layouts[signature] = layout
+            self._remember(signature, layout)
         if layout.ints:
             _check_sizes(row, layout.ints)
         return row if layout.keep is None else {name: row[name] for name in layout.keep}
+
+    def _remember(self, signature: Any, layout: Layout) -> None:
+        # Names are counted, not layouts: some thousand wide rows could take gigabytes.
+        self._names += len(signature[0])
+        if self._names > MANY_NAMES:
+            self._layouts.clear()
+            self._names = len(signature[0])
+        self._layouts[signature] = layout
 
     def _lay_out(self, row: dict[str, Any]) -> Layout | None:
         """Return the layout of a flat row, None for a nested one, whose names vary by value."""

@@ -176,12 +176,31 @@ def test_only_the_owner_can_read_a_place(tmp_path: Path) -> None:
     assert modes(path) == {0o600}
 
 
+def test_a_folder_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    path.mkdir()
+    path.chmod(0o755)
+    filled(path, 5)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert stat.S_IMODE((path / "parts").stat().st_mode) == 0o700
+
+
+def test_looking_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "place"
+    assert checkpoints(path).newest() is None
+    assert not path.exists()
+    filled(path, 5)
+    before = path.stat().st_mtime_ns, (path / "parts").stat().st_mtime_ns
+    assert sequence_of(checkpoints(path)) == 5
+    assert (path.stat().st_mtime_ns, (path / "parts").stat().st_mtime_ns) == before
+
+
 def test_a_place_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(
         CheckpointError, match=r"wanted a folder with hard links.*set \[checkpoint\] path"
     ):
-        Folder(tmp_path / "file" / "below")
+        checkpoints(tmp_path / "file" / "below").claim(snapshot())
 
 
 class Full(Folder):

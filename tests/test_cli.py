@@ -198,6 +198,11 @@ def test_pacing_does_not_make_up_for_a_delay() -> None:
     assert clock.slept == [0.5, 0.5, 0.5, 0.5]
 
 
+def test_a_slice_ends_where_it_weighs_much() -> None:
+    messages = iter([Message(None, bytes(5_000_000), 0)] * 15)
+    assert [len(part) for part in paced(messages, 20_000, None)] == [7, 7, 1]
+
+
 def test_version_and_help_do_not_load_the_learners() -> None:
     program = (
         "import sys; from stream.cli import invoke; assert invoke(['--help']) == 0; "

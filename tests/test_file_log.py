@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from stream import file_log
 from stream.file_log import FileLog
 from stream.files import RecordFile
 from stream.log import Bounds, Run
@@ -80,6 +81,14 @@ def test_how_much_was_read_is_known_in_bytes(log: FileLog) -> None:
     polled(log, 2)
     assert (before, size) == (0, sum(len(line(i)) + 1 for i in range(7)))
     assert log.read == (size, size)
+
+
+def test_a_run_ends_where_it_weighs_much(log: FileLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_log, "MANY_BYTES", 2 * len(line(0)))
+    log.seek({0: 0})
+    runs = polled(log, 100)
+    assert [at for run in runs for at in run.offsets] == list(range(7))
+    assert [len(run) for run in runs] == [2, 2, 2, 1]
 
 
 def test_files_are_nobody_elses(log: FileLog) -> None:

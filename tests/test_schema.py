@@ -1,10 +1,13 @@
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream import schema as schemas
 from stream.schema import MANY_FIELDS, MANY_LEVELS, RefusedRecordError, Schema, take_out
 
 NAMES = st.sampled_from(["a", "b", "c", "a.b"])
@@ -102,6 +105,27 @@ def test_fields_are_bounded() -> None:
     assert seen.features({"f7": 2}) == {"f7": 2}
     declared = schema({f"f{i}": "number" for i in range(MANY_FIELDS + 5)})
     assert declared.features({"f7": 2}) == {"f7": 2}
+
+
+class Tracked(str):
+    """A name of which can be told whether it is still held."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_names_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schemas, "MANY_NAMES", 50)
+    seen = schema(take=["x"])
+    held: weakref.WeakSet[Tracked] = weakref.WeakSet()
+    most = 0
+    for i in range(30):
+        row: dict[str, Any] = {Tracked(f"{i}.{j}"): 1 for j in range(9)}
+        held.update(name for name in row if isinstance(name, Tracked))
+        assert seen.features(row | {"x": 1}) == {"x": 1}
+        del row
+        gc.collect()
+        most = max(most, len(held))
+    assert 0 < most <= 50
 
 
 def test_levels_are_bounded_whoever_calls() -> None:
