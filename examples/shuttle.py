@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,8 @@ def main() -> int:
     if sys.stdout.isatty():
         print("\nThe service goes on; feed it more from another terminal, Ctrl-C ends it:")
         print(f"  .venv/bin/alluvia feed {config} {records}")
+        # Ctrl-C goes to the service too, which saves and ends; this program only waits for it.
+        signal.signal(signal.SIGINT, lambda *_: None)
         alluvia("run", config)
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -32,6 +33,9 @@ from stream.store_redis import RedisStore
 from stream.writer import Writer
 
 JOIN_TIMEOUT = 0.5
+QUIET_TRIES = 10
+
+logger = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
 Watch = Callable[[Loop], None]
@@ -248,9 +252,13 @@ def start_of(config: Config, log: Log, bounds: Mapping[int, Bounds]) -> dict[int
 
 def _assigned(log: Log, stop: Stop) -> bool:
     """Wait for the group to give this consumer its partitions."""
+    tries = 0
     while not stop():
         if log.acquire(JOIN_TIMEOUT):
             return True
+        tries += 1
+        if tries == QUIET_TRIES:
+            logger.warning("standing by: another instance holds the partitions of %s", log.topic)
     return False
 
 

@@ -91,6 +91,7 @@ def _plain(name: str, progress: Progress) -> str:
         parts.append(f"{len(model['members'])} members")
     parts.append(f"{counts['set_aside']:,} dead letters")
     parts.append(f"checkpoint {progress.checkpoint_age:.0f} s ago")
+    parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
     return "; ".join(parts)
 
 

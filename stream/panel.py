@@ -70,6 +70,7 @@ class Panel:
         parts: list[RenderableType] = [_figures(progress), "", score_table(model["scores"])]
         if model["members"]:
             parts += ["", member_table(model["members"])]
+        parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
         title = f"{self._title}  model {model['version']}"
         return Frame(Group(*parts), title=title, title_align="left", border_style="blue")
 

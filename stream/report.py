@@ -89,7 +89,7 @@ class Pace:
 
 
 def model_of(shard: Shard) -> dict[str, Any]:
-    """Return version, counts, scores and members of a model; numbers that JSON lacks are None."""
+    """Return version, counts, scores, members and why windows were skipped, as JSON values."""
     members = getattr(shard.learner, "members", None) or []
     told: dict[str, Any] = finite(
         {
@@ -99,6 +99,7 @@ def model_of(shard: Shard) -> dict[str, Any]:
             "counts": dict(shard.counts),
             "scores": shard.scores.report(),
             "members": [dataclasses.asdict(member) for member in members],
+            "skipped": list(getattr(shard.learner, "skipped", ())),
         }
     )
     return told

@@ -67,6 +67,9 @@ def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     ]
     if model["members"]:
         parts += ["", member_table(model["members"])]
+    parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
+    if counts["set_aside"]:
+        parts.append("`alluvia dead` tells why records were set aside")
     Console(highlight=False).print(Group(*parts, "", f"digest  {identity}"))
 
 

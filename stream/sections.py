@@ -192,7 +192,7 @@ class ModelConfig(Section):
 class ScoreConfig(Section):
     """The recent `window` in records, and river metrics by import path beside the usual ones."""
 
-    window: Count = 1_000
+    window: Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000_000)] = 1_000
     metrics: list[str] = []
 
 

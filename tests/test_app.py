@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stream.app import Service
+from stream.log import Message
 from stream.loop import Loop
+from stream.report import model_of
 from tests import runner, streams
 from tests.streams import LABEL
 
@@ -38,3 +40,15 @@ def test_a_warm_up_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None
     assert 0 < first.sequence < len(stream)
     assert runner.run(halved) == runner.run(whole)
     assert runner.run(halved).sequence == len(stream) + 100
+
+
+def test_windows_that_no_model_could_be_fitted_to_are_told(tmp_path: Path) -> None:
+    forest = {"learner": "sklearn.tree.DecisionTreeClassifier", "window": {"records": 20}}
+    config = runner.embedded(
+        tmp_path, "words", task="classification", record={"label": LABEL}, model=forest
+    )
+    values = [json.dumps({"colour": "red", LABEL: i % 2}).encode() for i in range(50)]
+    runner.feed(config, (Message(None, value, i) for i, value in enumerate(values)))
+    told = model_of(Service(config).run(until_end=True))
+    assert len(told["skipped"]) == 2
+    assert "could not convert string to float: 'red'" in told["skipped"][0]

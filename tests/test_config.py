@@ -176,10 +176,8 @@ def test_the_digest_is_of_the_model_alone(tmp_path: Path) -> None:
     digest = read(tmp_path, BASE).model_digest()
     elsewhere = tmp_path / "moved"
     elsewhere.mkdir()
-    same = (
-        BASE
-        + 'trust = ["a.b"]\n[log]\nkind = "kafka"\n[store]\nkind = "redis"\n[checkpoint]\nevery = "1m"\n'
-    )
+    wiring = '[log]\nkind = "kafka"\n[store]\nkind = "redis"\n[checkpoint]\nevery = "1m"\n'
+    same = BASE + 'trust = ["a.b"]\n' + wiring
     assert read(elsewhere, same).model_digest() == digest
     for other in (
         "seed = 2\n" + BASE,
