@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from learners.opaque import dumps, loads
 
 from learners.base import PREDICT, Classes, Examples, Floats, Label, Predictions, State, Task
+from learners.opaque import dumps, loads
 from stream.score_anomalies import AnomalyScores
 from stream.score_classes import ClassScores
 from stream.score_numbers import NumberScores
