@@ -15,6 +15,8 @@ from stream.checkpoint import name_of
 from stream.errors import CheckpointError, FencedError
 from tests.states import checkpoints, filled, sequence_of, snapshot
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,6 +24,8 @@ from stream.store import Entry
 from tests import streams
 from tests.streams import LABEL
 
+pytestmark = pytest.mark.slow
+
 LARGEST = 5_000
 SCALER = "river.preprocessing.StandardScaler"
 SGD = "sklearn.linear_model.SGDClassifier"

@@ -26,6 +26,8 @@ from learners.from_river import FromRiver
 from tests import streams
 from tests.streams import Stream
 
+pytestmark = pytest.mark.slow
+
 N = 300
 BOTH = PREDICT | LEARN
 NAN = math.nan
