@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from stream.errors import FencedError, StoreError
 from stream.store import Entry, Store
 from stream.store_embedded import EmbeddedStore
 from stream.store_redis import RedisStore
+from tests.waiting import until
 
 Make = Callable[..., Store]
 T = TypeVar("T")
@@ -29,13 +29,6 @@ REDIS = pytest.param("redis", marks=pytest.mark.services)
 
 def entry(key: str, sequence: int, prediction: str = '"UP"', lineage: int = 1) -> Entry:
     return Entry(key, prediction, '{"UP":0.75}', lineage, sequence, "trades", 3, 7_000, 1_700)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.005)
 
 
 def gone(store: Store, key: str) -> bool:

@@ -16,7 +16,8 @@ from redis.retry import Retry
 
 from stream.errors import StoreError
 from stream.store_redis import RedisStore
-from tests.test_store import entry, until
+from tests.test_store import entry
+from tests.waiting import until
 
 pytestmark = pytest.mark.services
 

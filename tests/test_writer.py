@@ -1,6 +1,5 @@
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -11,17 +10,11 @@ from stream.errors import FencedError, StoreError
 from stream.store import Entry
 from stream.store_embedded import EmbeddedStore
 from stream.writer import WAITING, Writer
+from tests.waiting import until
 
 
 def entry(key: str, sequence: int) -> Entry:
     return Entry(key, '"UP"', "", 1, sequence, "t", 0, sequence, 0)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.002)
 
 
 @pytest.fixture
