@@ -1,9 +1,10 @@
 """A real Kafka broker and a real Redis on free loopback ports, without Docker.
 
-    python docker/services.py up|down|status [--folder .services]
+    python docker/services.py up|down|status|hold [--folder .services]
 
 The broker's jars come from Maven Central (docker/pom.xml) and run on JDK 17 in KRaft mode. What
-runs is written to `services.json` in the folder; several folders live side by side.
+runs is written to `services.json` in the folder; several folders live side by side. `hold` keeps
+them up while its input is open, so that who holds the other end takes them along when killed.
 """
 
 from __future__ import annotations
@@ -88,6 +89,24 @@ def down(folder: Path) -> bool:
                 _stop(service["pid"])
     (folder / "services.json").unlink()
     return True
+
+
+def hold(folder: Path) -> dict[str, Any]:
+    """Start both services, say so, and stop them when the input ends; return what ran.
+
+    Raises
+    ------
+    ServicesError
+        As by `up`.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        services = up(folder)
+        _show(services)
+        sys.stdin.read()
+    finally:
+        down(folder)
+    return services
 
 
 def status(folder: Path) -> dict[str, Any] | None:
@@ -277,11 +296,12 @@ def _write(folder: Path, services: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("action", choices=["up", "down", "status"])
+    actions = {"up": up, "down": down, "status": status, "hold": hold}
+    parser.add_argument("action", choices=actions)
     parser.add_argument("--folder", type=Path, default=Path(".services"))
     arguments = parser.parse_args()
     try:
-        services = {"up": up, "down": down, "status": status}[arguments.action](arguments.folder)
+        services = actions[arguments.action](arguments.folder)
     except ServicesError as error:
         print(error, file=sys.stderr)
         return 2
@@ -291,8 +311,13 @@ def main() -> int:
     if not isinstance(services, dict):
         print("not running")
         return 1
-    print(f"kafka {services['kafka']['servers']}\nredis {services['redis']['url']}")
+    if arguments.action != "hold":
+        _show(services)
     return 0
+
+
+def _show(services: dict[str, Any]) -> None:
+    print(f"kafka {services['kafka']['servers']}\nredis {services['redis']['url']}", flush=True)
 
 
 if __name__ == "__main__":

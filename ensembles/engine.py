@@ -8,9 +8,19 @@ from typing import Any
 import numpy as np
 
 from ensembles.ballot import Rules, hold, joined, silence, weights_of
-from ensembles.members import Asked, Member, MemberView, with_op
+from ensembles.members import Asked, Member, with_op
 from ensembles.windows import CountWindow
-from learners.base import LEARN, PREDICT, Examples, Label, Learner, Predictions, State, Task
+from learners.base import (
+    LEARN,
+    PREDICT,
+    Examples,
+    Label,
+    Learner,
+    MemberView,
+    Predictions,
+    State,
+    Task,
+)
 from learners.errors import LearnerFailedError, StateError
 from learners.schema import plain
 

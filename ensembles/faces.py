@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ensembles.ballot import Rules
 from ensembles.engine import Ensemble
-from ensembles.members import MemberView, make_learner
+from ensembles.members import make_learner
 from ensembles.votes import VOTES
 from learners.base import (
     LEARN,
@@ -25,6 +25,7 @@ from learners.base import (
     Examples,
     Features,
     Label,
+    MemberView,
     Predictions,
     State,
     Task,

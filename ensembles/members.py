@@ -93,36 +93,6 @@ class Member:
         }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member as it is shown.
-
-    Attributes
-    ----------
-    index
-        How many members were opened before it.
-    first, last
-        Numbers of the first and last record it learned, as windows count them; `last` is
-        `first` - 1 before the first.
-    learned
-        Records it learned in its window.
-    closed
-        Whether its window is over.
-    weight
-        Its share of the vote now, 0 to 1.
-    loss
-        Mean of its recent losses, None before the first.
-    """
-
-    index: int
-    first: int
-    last: int
-    learned: int
-    closed: bool
-    weight: float
-    loss: float | None
-
-
 class Asked(NamedTuple):
     """The record that was asked about last, alone, and what the closed members answered."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +43,6 @@ def main() -> int:
     if sys.stdout.isatty():
         print("\nThe service goes on; feed it more from another terminal, Ctrl-C ends it:")
         print(f"  .venv/bin/alluvia feed {config} {records}")
-        # Ctrl-C goes to the service too, which saves and ends; this program only waits for it.
-        signal.signal(signal.SIGINT, lambda *_: None)
         alluvia("run", config)
     return 0
 
@@ -63,12 +60,23 @@ def write(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def alluvia(*arguments: str) -> None:
-    """Run the command as a user would, and stop where it fails."""
+    """Run the command as a user would, and end where it fails or Ctrl-C ends it."""
     print(f"\n$ alluvia {' '.join(arguments)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "stream", *arguments], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    with subprocess.Popen([sys.executable, "-m", "stream", *arguments]) as command:
+        try:
+            code = command.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C went to the command too: a service saves and ends, and must not be killed.
+            if command.wait() == 0:
+                sys.exit(0)
+            raise
+    if code:
+        sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,5 +261,50 @@ class Learner(Protocol):
 
     @property
     def estimator(self) -> object:
-        """The estimator inside, for `learners.opaque.digest`."""
+        """The estimator inside, for `learners.digests.digest`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member as it is shown.
+
+    Attributes
+    ----------
+    index
+        How many members were opened before it.
+    first, last
+        Numbers of the first and last record it learned, as windows count them; `last` is
+        `first` - 1 before the first.
+    learned
+        Records it learned in its window.
+    closed
+        Whether its window is over.
+    weight
+        Its share of the vote now, 0 to 1.
+    loss
+        Mean of its recent losses, None before the first.
+    """
+
+    index: int
+    first: int
+    last: int
+    learned: int
+    closed: bool
+    weight: float
+    loss: float | None
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """What a learner of members tells of them; other learners are without it."""
+
+    @property
+    def members(self) -> Sequence[MemberView]:
+        """The members as they are now, the oldest first."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Why members could not be fitted when their window closed, the newest last."""
         ...

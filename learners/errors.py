@@ -19,3 +19,11 @@ class LearnerFailedError(LearnerError):
 
 class StateError(LearnerError):
     """A saved state that cannot be restored, or that holds what is not allowed."""
+
+
+def no_weights(name: str) -> LearnerError:
+    """Return the refusal of weights to an estimator that would pass over them."""
+    return LearnerError(
+        f"wanted a learner that takes weights, got {name}: leave [record] weight out, or choose "
+        "another learner"
+    )

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from learners.base import LEARN, Classes, Examples, Features, Label, Predictions, State, Task
 from learners.schema import Schema, label_array, plain
-from learners.tabular import Tabular, name_of, pristine, takes, takes_missing
+from learners.tabular import Tabular, name_of, pristine, takes_missing
 from learners.tiles import Kinds, cell_kinds
 
 
@@ -58,10 +58,9 @@ class FromBatch(Tabular):
         trust: frozenset[str] = frozenset(),
     ) -> None:
         schema = Schema(name_of(model), None, takes_missing(model), text=True)
-        super().__init__(model, task, schema, trust)
+        super().__init__(model, task, schema, trust, model.fit)
         self.window = window
         self._collected: deque[tuple[Features, Any, float]] = deque(maxlen=window)
-        self._takes_weight = takes(model.fit, "sample_weight")
         self._named = isinstance(model, Pipeline)
         self._texts: frozenset[Any] = frozenset()
 
@@ -71,6 +70,7 @@ class FromBatch(Tabular):
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
+        self._check_weights(rows)
         refused: dict[int, str] = {}
         labels = self._labels(rows)
         targets = labels if self.task is Task.CLASSIFICATION else rows.y.tolist()
@@ -152,7 +152,7 @@ class FromBatch(Tabular):
 
     def _fit(self, model: Any, table: Any, targets: list[Any], weights: list[float]) -> None:
         options = {}
-        if self._takes_weight and any(weight != 1.0 for weight in weights):
+        if any(weight != 1.0 for weight in weights):
             options["sample_weight"] = np.array(weights)
         if self.task is Task.ANOMALY:
             model.fit(table, **options)

@@ -13,7 +13,7 @@ import numpy as np
 from river import base
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Label, Predictions, State, Task
-from learners.errors import LearnerError, LearnerFailedError, StateError
+from learners.errors import LearnerError, LearnerFailedError, StateError, no_weights
 from learners.opaque import check, dumps, loads
 from learners.pair import Pair, refusal, speaks_for_itself
 
@@ -69,7 +69,7 @@ class FromRiver:
         self.classes = tuple(classes)
         self._pair = Pair(classes if self.two_classes else (), positive)
         self._gives_proba = self.task is Task.CLASSIFICATION
-        self._takes_weight = "w" in inspect.signature(last_step(model).learn_one).parameters
+        self.takes_weight = "w" in inspect.signature(last_step(model).learn_one).parameters
         self._saved: bytes | None = None
         self._checked = False
 
@@ -83,11 +83,8 @@ class FromRiver:
         learned = (rows.op & LEARN) != 0
         if learned.any():
             self._saved = None
-            if not self._takes_weight and (rows.weight[learned] != 1.0).any():
-                raise LearnerError(
-                    f"wanted a learner that takes weights, got {name_of(self.model)}: "
-                    "leave [record] weight out, or choose another learner"
-                )
+            if not self.takes_weight and (rows.weight[learned] != 1.0).any():
+                raise no_weights(name_of(self.model))
         if self.task is Task.CLASSIFICATION:
             return self._classify(rows)
         return Predictions(self._answer_numbers(rows))

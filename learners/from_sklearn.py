@@ -78,9 +78,8 @@ class FromSklearn(Tabular):
         missing = takes_missing(model)
         wanted = _gathered(task, gather, self._first, classes is not None)
         schema = Schema(name_of(model), wanted, missing, False, classes, fields)
-        super().__init__(model, task, schema, trust)
+        super().__init__(model, task, schema, trust, model.partial_fit)
         self._collected: list[tuple[Features, Any, float]] = []
-        self._takes_weight = takes(model.partial_fit, "sample_weight")
         self._takes_classes = takes(model.partial_fit, "classes")
 
     def declare(self, classes: Sequence[Label] | None, fields: Sequence[Any] | None) -> None:
@@ -98,6 +97,7 @@ class FromSklearn(Tabular):
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
+        self._check_weights(rows)
         n = len(rows)
         answer = Predictions(np.full(n, math.nan))
         answer.proba = np.zeros((n, len(rows.classes))) if self.gives_proba else None
@@ -205,7 +205,7 @@ class FromSklearn(Tabular):
         options: dict[str, Any] = {}
         if classes is not None and self.task is Task.CLASSIFICATION:
             options["classes"] = np.unique(classes)
-        if self._takes_weight and any(weight != 1.0 for weight in weights):
+        if any(weight != 1.0 for weight in weights):
             options["sample_weight"] = np.array(weights)
         if self.task is Task.ANOMALY:
             self.model.partial_fit(matrix, **options)

@@ -126,13 +126,20 @@ class Schema:
         if not self.missing:
             for field in fields:
                 if field not in row:
-                    return self._missing(field)
+                    return self._lacking(field)
         return ""
 
     def _missing(self, field: Any) -> str:
         return (
             f"the field {field!r} is missing and {self.name} takes no missing values: "
             "put an imputer in front"
+        )
+
+    def _lacking(self, field: Any) -> str:
+        return (
+            f"the field {field!r} is missing, was there when {self.name} began to learn, and "
+            f"{self.name} takes no missing values: put an imputer in front, or leave the field "
+            "out ([record] leave_out) if only the first records had it"
         )
 
     def _strange(self, field: Any, value: Any) -> str:

@@ -24,7 +24,7 @@ from learners.base import (
     State,
     Task,
 )
-from learners.errors import LearnerError, LearnerFailedError, StateError
+from learners.errors import LearnerError, LearnerFailedError, StateError, no_weights
 from learners.opaque import check, dumps, loads
 from learners.schema import Schema
 from learners.tiles import matrix_kinds, tiles
@@ -45,6 +45,8 @@ class Tabular(abc.ABC):
         The fields and classes it knows.
     ready
         Whether it has learned enough to answer.
+    takes_weight
+        Whether it is learned with the rows' weights; where not, weights other than 1 are refused.
     """
 
     road: str
@@ -56,12 +58,14 @@ class Tabular(abc.ABC):
         task: Task,
         schema: Schema,
         trust: frozenset[str],
+        learn: Callable[..., Any],
     ) -> None:
         self.model = model
         self.task = task
         self.schema = schema
         self.trust = trust
         self.ready = False
+        self.takes_weight = takes(learn, "sample_weight")
         self._saved: bytes | None = None
         self._checked = False
 
@@ -158,6 +162,11 @@ class Tabular(abc.ABC):
         self._saved = saved
         self.ready = state.meta["ready"]
         self.schema.from_json(state.meta["schema"])
+
+    def _check_weights(self, rows: Examples) -> None:
+        learned = (rows.op & LEARN) != 0
+        if not self.takes_weight and (rows.weight[learned] != 1.0).any():
+            raise no_weights(name_of(self.model))
 
     def _labels(self, rows: Examples) -> list[Label | None]:
         """Return the label that each row teaches, None where it teaches none."""

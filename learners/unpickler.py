@@ -6,6 +6,7 @@ import collections
 import functools
 import importlib
 import io
+import operator
 import pickle
 import sys
 from collections.abc import Callable
@@ -201,6 +202,18 @@ def _iterator(items: list[Any] | tuple[Any, ...]) -> Any:
     return iter(items)
 
 
+def _item_getter(*items: Any) -> Any:
+    # river's text steps look up a field of the row by name: nothing else is looked up.
+    kinds = {type(item) for item in items}
+    if not kinds or not kinds <= {str, int}:
+        raise StateError(
+            "wanted text or integers for operator.itemgetter in a saved state, "
+            f"got {', '.join(sorted(kind.__name__ for kind in kinds)) or 'nothing'}: "
+            "restore only checkpoints of your own"
+        )
+    return operator.itemgetter(*items)
+
+
 def _holder(target: Any, *kinds: type) -> Any:
     if not isinstance(target, kinds):
         _refuse_call(type(target))
@@ -233,5 +246,6 @@ def _refuse_call(target: Any) -> NoReturn:
 _OWN: dict[str, Any] = {
     "builtins.getattr": _bound,
     "builtins.iter": _iterator,
+    "operator.itemgetter": _item_getter,
     **{f"{f.__module__}.{f.__qualname__}": f for f in reducers.FUNCTIONS},
 }

@@ -1,4 +1,4 @@
-"""The application: the one place where concrete parts are wired together."""
+"""The application: the one place where the parts of a service are wired together."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from typing import Self
 from learners.base import Classes
 from stream.checkpoint import Checkpoints
 from stream.config import Config, load
-from stream.dead import DeadLetters
+from stream.dead import open_dead
 from stream.decode import Decoder
 from stream.errors import CheckpointError, FencedError, LogError, PartitionsRevokedError
 from stream.file_log import FileLog
 from stream.files import RecordFile
 from stream.folder import Folder
-from stream.imports import find
-from stream.log import Appender, Bounds, Log
-from stream.log_embedded import EmbeddedAppender, EmbeddedLog
-from stream.log_kafka import KafkaAppender, KafkaLog
-from stream.log_process import ProcessLog
+from stream.log import Bounds, Log
+from stream.log_kinds import open_log
 from stream.loop import Loop
 from stream.model import build
 from stream.score import Scores
+from stream.score_metrics import named_metrics
 from stream.shard import Shard
 from stream.store import Store
-from stream.store_embedded import EmbeddedStore
-from stream.store_redis import RedisStore
+from stream.store_kinds import open_store
 from stream.writer import Writer
 
 JOIN_TIMEOUT = 0.5
@@ -166,11 +163,10 @@ def new_shard(config: Config) -> Shard:
     """Return an untrained shard."""
     learner = build(config)
     classes = Classes(config.record.classes)
-    metrics = [find(path, config.folder)() for path in config.score.metrics]
     return Shard(
         learner,
         Decoder(config.record, config.task, classes, learner.two_classes),
-        Scores(config.task, config.score.window, config.record.positive, metrics),
+        Scores(config.task, config.score.window, config.record.positive, named_metrics(config)),
     )
 
 
@@ -181,45 +177,11 @@ def checkpoints_of(config: Config) -> Checkpoints:
     return Checkpoints(folder, config.name, model, config.model_digest(), config.checkpoint.keep)
 
 
-def open_dead(config: Config) -> DeadLetters:
-    """Open the file of dead letters beside the checkpoints."""
-    return DeadLetters(config.checkpoint.path / "dead.db")
-
-
-def open_log(config: Config, group: str | None) -> Log:
-    """Connect to the configured log, as a member of a group or as a plain reader."""
-    log = config.log
-    if log.kind == "kafka":
-        # A member of the group must live on while a learner holds the interpreter; who only looks
-        # needs no process of its own.
-        kafka = KafkaLog if group is None else ProcessLog
-        return kafka(log.servers, log.topic, group, log.options)
-    return EmbeddedLog(log.path, log.topic, group)
-
-
-def open_appender(config: Config) -> Appender:
-    """Connect to the producing side of the configured topic."""
-    log = config.log
-    if log.kind == "kafka":
-        return KafkaAppender(log.servers, log.topic, log.options)
-    return EmbeddedAppender(log.path, log.topic)
-
-
-def open_store(config: Config) -> Store:
-    """Connect to the configured store."""
-    store = config.store
-    if store.kind == "redis":
-        return RedisStore(store.url, config.name, store.ttl, store.options)
-    with contextlib.suppress(OSError):  # told by the store, when it finds no folder
-        store.path.parent.mkdir(parents=True, exist_ok=True)
-    return EmbeddedStore(store.path, config.name, store.ttl)
-
-
 def open_files(config: Config, paths: list[Path], topic: str, now: int = 0) -> FileLog:
     """Return files as a log; records without a time of their own get `now`."""
     record = config.record
     return FileLog(
-        lambda: [RecordFile(path, now, record.key, record.time) for path in paths], topic
+        lambda: [RecordFile(path, now, record) for path in paths], topic
     )
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from learners.base import HasMembers
+from learners.errors import LearnerFailedError
 from stream.app import (
     checkpoints_of,
     new_shard,
     one_partition,
-    open_log,
-    open_store,
+    open_files,
     refuse_lost,
     start_of,
 )
-from stream.block import Block
+from stream.block import DeadLetter
+from stream.checkpoint import resumed
 from stream.config import Config, load
-from stream.decode import Decoder
-from stream.errors import MissingTopicError
+from stream.errors import MissingTopicError, StreamError
+from stream.folder import Folder
 from stream.inspection import newest
-from stream.log import Bounds, Log
+from stream.log import Bounds, Log, Run
 from stream.log_errors import expired
+from stream.log_kinds import open_log
 from stream.model import describe
+from stream.shard import Shard
+from stream.store_kinds import open_store
 
 SAMPLE = 1_000
 PATIENCE = 10.0
@@ -41,10 +47,16 @@ def check(path: Path) -> None:
     config = load(path)
     _show("configuration", config.describe())
     _show("learner", describe(config))
+    trial = new_shard(config)
     with closing(open_store(config)) as store:
         store.get([""])
     _show("store", f"{config.store.kind}, answers")
+    Folder(config.checkpoint.path).try_out()
+    _show("checkpoints", f"{config.checkpoint.path}, can be written")
     saved = newest(config)
+    positions = () if saved is None else resumed(saved, json.loads(config.model_fields_json()))
+    if not any(position.topic == config.log.topic for position in positions):
+        _try_warm_up(config, trial)
     with closing(open_log(config, None)) as log:
         try:
             bounds = one_partition(log)
@@ -52,14 +64,14 @@ def check(path: Path) -> None:
             _show("log", f"{config.log.kind}, answers; {error}")
             return
         _show("log", _bounds(config, bounds))
-        _show("first records", _first_records(config, log, bounds))
+        _show("first records", _first_records(config, trial, list(_runs(log, bounds))))
         with closing(open_log(config, config.log.group)) as member:
             refuse_lost(checkpoints_of(config), member, config)
-        if saved is None:
+        if saved is None or not positions:
             begin = start_of(config, log, bounds)
             would = f"a new model would begin at offset {_offsets(begin)}"
         else:
-            offsets = {p.partition: p.offset for p in saved.positions if p.topic == log.topic}
+            offsets = {p.partition: p.offset for p in positions if p.topic == log.topic}
             _refuse_expired(log.topic, offsets, bounds)
             would = (
                 f"the model {saved.lineage}@{saved.sequence} would go on at offset "
@@ -84,39 +96,84 @@ def _bounds(config: Config, bounds: dict[int, Bounds]) -> str:
     return "\n".join(lines)
 
 
-def _first_records(config: Config, log: Log, bounds: dict[int, Bounds]) -> str:
-    """Return what the decoder makes of the first records."""
-    decoder = new_shard(config).decoder
-    blocks = list(_blocks(log, decoder, bounds))
-    rows = sum(len(block.run) for block in blocks)
-    if not rows:
+def _try_warm_up(config: Config, trial: Shard) -> None:
+    """Try the first records of the file to warm up with, if there is one."""
+    path = config.record.warm_up
+    if path is not None:
+        file = open_files(config, [path], f"warm-up {path.name}")
+        file.seek({0: 0})
+        run = file.poll(SAMPLE, 0.0)
+        _show("warm-up", _first_records(config, trial, [run] if run else []))
+
+
+def _first_records(config: Config, trial: Shard, runs: Sequence[Run]) -> str:
+    """Return what decoder and learner make of the first records.
+
+    Raises
+    ------
+    AlluviaError
+        The learner fails on one, or could not be kept in a checkpoint.
+    """
+    if not runs:
         return "none"
-    dead = [letter for block in blocks for letter in block.dead]
-    labelled = sum(int((block.examples.op > 1).sum()) for block in blocks)
-    lines = [f"{rows:,} read, {labelled:,} would be learned, {len(dead):,} set aside"]
-    for letter in dead[:REASONS]:
-        lines.append(f"offset {letter.offset:,}: {letter.reason}")
+    before = dict(trial.counts)
+    dead = _taken(trial, runs)
+    rows, learned, aside = (
+        trial.counts[name] - before[name] for name in ("records", "learned", "set_aside")
+    )
+    lines = [f"{rows:,} read, {learned:,} would be learned, {aside:,} set aside"]
+    lines += [f"offset {letter.offset:,}: {letter.reason}" for letter in dead[:REASONS]]
+    lines += _skipped(config, trial, runs, learned)
+    decoder = trial.decoder
     lines += [f"field {name}: {kind}" for name, kind in decoder.schema.kinds.items()]
     if decoder.classes.labels:
         lines.append(
             f"classes of {config.record.label}: " + ", ".join(map(repr, decoder.classes.labels))
         )
+    lines += [f"metric {one.path} would count {one.count:,}" for one in trial.scores.metrics]
     return "\n".join(lines)
 
 
-def _blocks(log: Log, decoder: Decoder, bounds: dict[int, Bounds]) -> Iterator[Block]:
-    """Yield the first records, decoded, without joining the group."""
+def _taken(trial: Shard, runs: Sequence[Run]) -> list[DeadLetter]:
+    """Let a shard take runs that lead nowhere, and return what it set aside."""
+    dead = []
+    for run in runs:
+        try:
+            dead += trial.take(run)[0].dead
+        except LearnerFailedError as error:
+            raise StreamError(
+                f"{error} in {run.topic}/{run.partition} between offsets {run.offsets[0]} and "
+                f"{run.offsets[-1]}: mend the learner, or leave the field that it cannot take out "
+                "with [record] leave_out"
+            ) from error
+    trial.snapshot()
+    return dead
+
+
+def _skipped(config: Config, trial: Shard, runs: Sequence[Run], learned: int) -> list[str]:
+    """Return why a window would be skipped; one that these records do not fill ends with them."""
+    window = config.model.window
+    if window and 0 < learned < window.records:
+        short = window.model_copy(update={"records": learned})
+        model = config.model.model_copy(update={"window": short})
+        trial = new_shard(config.model_copy(update={"model": model}))
+        _taken(trial, runs)
+    skipped = trial.learner.skipped if isinstance(trial.learner, HasMembers) else ()
+    return [f"a window of these records would be skipped: {reason}" for reason in skipped[:1]]
+
+
+def _runs(log: Log, bounds: dict[int, Bounds]) -> Iterator[Run]:
+    """Yield the first records without joining the group."""
     left = min(SAMPLE, sum(at.end - at.first for at in bounds.values()))
     deadline = time.monotonic() + PATIENCE
     while not log.acquire(0.5) and time.monotonic() < deadline:
         continue
     log.seek({partition: at.first for partition, at in bounds.items()})
-    start = 0
-    while start < left and time.monotonic() < deadline:
-        run = log.poll(left - start, 0.5)
+    while left > 0 and time.monotonic() < deadline:
+        run = log.poll(left, 0.5)
         if run is not None:
-            yield decoder.decode(run, start)
-            start += len(run)
+            left -= len(run)
+            yield run
 
 
 def _refuse_expired(topic: str, offsets: dict[int, int], bounds: dict[int, Bounds]) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from learners.base import State
@@ -69,6 +69,7 @@ class Checkpoints:
         self._model_digest = model_digest
         self._keep = keep
         self._last: Manifest | None = None
+        self._unused: set[str] = set()
 
     @property
     def epoch(self) -> int:
@@ -98,7 +99,9 @@ class Checkpoints:
             except FileNotFoundError:
                 return self.newest()  # pruned by its owner since the names were listed
             except (CheckpointError, OSError) as error:
-                logger.warning("%s is not used: %s", name, error)
+                if name not in self._unused:
+                    logger.warning("%s is not used: %s", name, error)
+                self._unused.add(name)
         if names:
             raise CheckpointError(
                 f"wanted a whole checkpoint in {self._folder.path}, got {len(names)} that are torn "
@@ -114,7 +117,8 @@ class Checkpoints:
         """Become the owner and return the checkpoint to go on from.
 
         Without a checkpoint there is one of `first`, in a new lineage. The claim names the same
-        parts under a new owner, which fences the old one.
+        parts under a new owner, which fences the old one. A model that has taken nothing is bound
+        to no configuration: under another one it goes on as `first`.
 
         Raises
         ------
@@ -176,6 +180,10 @@ class Checkpoints:
             first.lineage = self._new_lineage()
             return self._manifest(first, number, owner, number, None)
         manifest.check_versions(newest.versions)
+        if newest.sequence == 0 and newest.model_digest != self._model_digest:
+            first.lineage = newest.lineage
+            first.positions = resumed(newest, self._model)
+            return self._manifest(first, number, owner, number, newest.number)
         self._check_model(newest)
         return dataclasses.replace(
             newest, number=number, owner=owner, epoch=number, parent=newest.number
@@ -264,6 +272,15 @@ class Checkpoints:
             except (CheckpointError, FileNotFoundError):
                 continue  # a torn manifest names nothing that can be used
         return found
+
+
+def resumed(saved: Manifest, model: Mapping[str, Any]) -> tuple[Position, ...]:
+    """Return where a model of these fields goes on.
+
+    One that has taken nothing begins anew where [record] says otherwise now.
+    """
+    begun = saved.sequence > 0 or saved.model.get("record") == model.get("record")
+    return saved.positions if begun else ()
 
 
 def name_of(number: int) -> str:

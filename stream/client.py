@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from learners.base import Label, Task
 from stream.answers import name_of
-from stream.app import open_store
 from stream.config import Config, load
 from stream.store import Entry
+from stream.store_kinds import open_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,14 +105,19 @@ class Client:
     def lookup(self, *keys: str) -> list[Prediction | None]:
         """Return the prediction of each key, None where there is none.
 
+        A key with surrogates stands for bytes that are not UTF-8. It has no prediction: a record
+        under such a key is set aside.
+
         Raises
         ------
         StoreError
             The store cannot be reached.
         """
-        found = self._store.get(keys)
+        possible = [key for key in keys if _is_utf8(key)]
+        found = dict(zip(possible, self._store.get(possible), strict=True))
         now = self._clock()
-        return [None if entry is None else self._prediction(entry, now) for entry in found]
+        entries = map(found.get, keys)
+        return [None if entry is None else self._prediction(entry, now) for entry in entries]
 
     def close(self) -> None:
         """Let go of connections."""
@@ -130,3 +135,11 @@ class Client:
             entry.key, value, chances, score, entry.lineage, entry.sequence, entry.topic,
             entry.partition, entry.offset, entry.time, now - entry.time,
         )  # fmt: skip
+
+
+def _is_utf8(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from stream.errors import ConfigError
 
 Configuration = Annotated[Path, typer.Argument(metavar="CONFIG", help="The service's TOML file.")]
 Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of records.")]
@@ -18,7 +21,9 @@ Files = Annotated[
 UntilEnd = Annotated[
     bool, typer.Option("--until-end", help="Stop where each partition ends at the start.")
 ]
-Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the topic, if it is made.")]
+Partitions = Annotated[
+    int | None, typer.Option(min=1, help="Partitions of the topic: 1 if it is made here.")
+]
 Rate = Annotated[str | None, typer.Option(metavar="N/s", help="Records per second at most.")]
 Columns = Annotated[
     str | None, typer.Option(metavar="A,B", help="Names of the columns of CSV without a header.")
@@ -55,9 +60,19 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _module(name: str) -> Any:
-    """Import what does a command's work only when it is asked for: help must not wait for it."""
-    return importlib.import_module(f"stream.{name}")
+def _do(module: str, name: str, *given: object) -> Any:
+    """Do a command's work, imported only when it is asked for: help must not wait for it."""
+    work = getattr(importlib.import_module(f"stream.{module}"), name)
+    try:
+        return work(*given)
+    except SystemExit as end:
+        # Only what a user wrote calls this here: a model's file, or a learner of its own.
+        frames = traceback.extract_tb(end.__traceback__)
+        place = next(frame for frame in reversed(frames) if not frame.filename.startswith("<"))
+        raise ConfigError(
+            "wanted a learner's code to return or raise, got a call of sys.exit in "
+            f"{Path(place.filename).name}, line {place.lineno}: take it out"
+        ) from end
 
 
 def _show_version(wanted: bool) -> None:
@@ -85,38 +100,39 @@ def _run(config: Configuration, until_end: UntilEnd = False) -> None:
 
     SIGTERM or Ctrl-C finishes the block, saves and leaves; a second one stops at once.
     """
-    _module("runner").run(config, until_end)
+    _do("runner", "run", config, until_end)
 
 
 @app.command()
 def feed(
     config: Configuration,
     files: Files,
-    partitions: Partitions = 1,
+    partitions: Partitions = None,
     rate: Rate = None,
     columns: Columns = None,
 ) -> None:
     """Append the records of files to the service's topic, which is made if it is missing."""
-    _module("feed").feed(config, files, partitions, rate, columns.split(",") if columns else None)
+    named = columns.split(",") if columns else None
+    _do("feed", "feed", config, files, partitions, rate, named)
 
 
 @app.command()
 def lookup(config: Configuration, keys: Keys) -> None:
     """Print the stored prediction of each key as a line of JSON; exit 1 if one has none."""
-    if not _module("inspection").lookup(config, keys):
+    if not _do("lookup", "lookup", config, keys):
         raise typer.Exit(1)
 
 
 @app.command()
 def state(config: Configuration) -> None:
     """Print what the newest checkpoint holds, as JSON; the service may be running."""
-    _module("inspection").state(config)
+    _do("inspection", "state", config)
 
 
 @app.command()
 def dead(config: Configuration, limit: Limit = None, full: Full = False) -> None:
     """Print the records that were set aside, a line of JSON each, with reason and bytes."""
-    _module("inspection").dead(config, limit, full)
+    _do("letters", "dead", config, limit, full)
 
 
 @app.command()
@@ -135,10 +151,10 @@ def replay(
     """
     if bool(files) == log:
         raise typer.BadParameter("wanted either --file or --log: say where history comes from")
-    _module("replay").replay(config, name, files or [], first, end)
+    _do("replay", "replay", config, name, files or [], first, end)
 
 
 @app.command()
 def check(config: Configuration) -> None:
     """Check the configuration, log and store; show the learner, the fields, what would happen."""
-    _module("check").check(config)
+    _do("check", "check", config)

@@ -11,18 +11,22 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from learners.base import Task
 from stream import refusal
+from stream.environment import (
+    NESTED,
+    PREFIX,
+    Environment,
+    check_variables,
+    name_of,
+    origin,
+    over,
+)
 from stream.errors import ConfigError
-from stream.secrecy import is_secret, masked
+from stream.secrecy import masked
 from stream.sections import (
     CheckpointConfig,
     LogConfig,
@@ -34,41 +38,6 @@ from stream.sections import (
     StoreConfig,
     whole_number,
 )
-
-PREFIX = "ALLUVIA_"
-# Free tables, whose values in the environment are JSON where they can be read as such.
-_FREE_TABLES = (("log", "options"), ("store", "options"), ("model", "params"))
-
-
-class _Environment(EnvSettingsSource):
-    """Variables as pydantic-settings reads them, with free tables read as JSON.
-
-    A value under a secret name stays the text it is: "007" is a password, not a number.
-    """
-
-    def __call__(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().__call__()
-        for section, field in _FREE_TABLES:
-            table = found.get(section, {})
-            values = table.get(field) if isinstance(table, dict) else None
-            if isinstance(values, dict):
-                start = f"{PREFIX}{section}__{field}__".lower()
-                for name in values:
-                    text = self.env_vars.get(start + name)
-                    if text is not None:
-                        values[name] = text if is_secret(name) else _json_or_text(text)
-        return found
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Leave what is not JSON as it is: the field's own check says what it wanted."""
-        return _json_or_text(value)
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 class Config(BaseSettings):
@@ -86,7 +55,7 @@ class Config(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter=NESTED
     )
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -111,7 +80,7 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the environment over the file, and read nothing else."""
-        return _Environment(settings_cls), init_settings
+        return Environment(settings_cls), init_settings
 
     @model_validator(mode="before")
     @classmethod
@@ -164,14 +133,17 @@ class Config(BaseSettings):
         ConfigError
             A key is unknown or missing, a value is of the wrong kind, or two contradict.
         """
-        refusal.check_names(cls, values, os.environ, PREFIX, source)
+        refusal.check_names(cls, values, source)
+        check_variables(cls, os.environ)
         try:
             return cls(**values)._at(folder.absolute())
         except ValidationError as error:
-            sentence = refusal.sentence(cls, error.errors(include_url=False), PREFIX)
+            told = refusal.first(error.errors(include_url=False))
         except RecursionError:
-            sentence = "wanted tables and lists a few deep, got them too deep: take some away"
-        raise ConfigError(f"{source}: {sentence}")
+            raise ConfigError(
+                f"{source}: wanted tables and lists a few deep, got them too deep: take some away"
+            ) from None
+        raise ConfigError(_sentence(told, source))
 
     def _at(self, folder: Path) -> Self:
         def moved(section: Any, field: str) -> Any:
@@ -224,6 +196,18 @@ class Config(BaseSettings):
     def model_digest(self) -> str:
         """Return the SHA-256 of `model_fields_json` in hexadecimal."""
         return hashlib.sha256(self.model_fields_json().encode()).hexdigest()
+
+
+def _sentence(error: ErrorDetails, source: str) -> str:
+    """Return an error in a sentence that begins with the variable or the file it came from."""
+    place = error["loc"]
+    variable = origin(place, os.environ)
+    if variable is not None:
+        return f"{variable}: {refusal.sentence(Config, error, 'correct it')}"
+    remedy = f"correct it in the file or in {name_of(place)}"
+    variables = " and ".join(over(place, os.environ))
+    said = f"{source} with {variables}" if variables else source
+    return f"{said}: {refusal.sentence(Config, error, remedy)}"
 
 
 def load(path: Path) -> Config:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from stream.block import DeadLetter
+from stream.config import Config
 from stream.errors import StreamError
+
+FILE = "dead.db"
+LOOKED_AT = 100_000
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS dead (
@@ -18,50 +23,94 @@ CREATE TABLE IF NOT EXISTS dead (
 """
 
 
+_LETTERS = """
+SELECT topic, partition, "offset", time, key, value, reason FROM dead
+WHERE lineage = (SELECT max(lineage) FROM dead) ORDER BY topic, partition, "offset"
+"""
+# Reasons differ in what they quote, which comes after these words: what comes before is counted.
+_COMMONEST = """
+SELECT min(reason) AS reason, count(*) AS times FROM (
+    SELECT reason FROM dead WHERE lineage = (SELECT max(lineage) FROM dead)
+    ORDER BY topic, partition, "offset" DESC LIMIT ?
+)
+GROUP BY substr(reason, 1, min(
+    instr(reason || ', got ', ', got '), instr(reason || ' (byte ', ' (byte ')
+))
+ORDER BY times DESC, reason LIMIT 1
+"""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 class DeadLetters:
     """The dead letters of one service, durable when `add` returns.
 
     A record met again after a crash is the same letter, and stays one.
+
+    Raises
+    ------
+    StreamError
+        The file cannot be opened, or, by any call, it is damaged or has no room.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
+        with self._asking(f"wanted a file for dead letters at {path}", "check its folder"):
             path.touch(mode=0o600)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
-        except (sqlite3.Error, OSError) as error:
-            raise StreamError(
-                f"wanted a file for dead letters at {path}, got: {error}: check its folder"
-            ) from error
 
     def add(self, letters: Sequence[DeadLetter], lineage: int) -> None:
         """Keep letters; those already there stay as they are."""
-        try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(lineage, *letter) for letter in letters],
-                )
-        except sqlite3.Error as error:
-            raise StreamError(
-                f"wanted to keep {len(letters)} dead letters at {self._path}, got: {error}: "
-                "make room; the run goes on from the last checkpoint"
-            ) from error
+        wanted = f"wanted to keep {len(letters)} dead letters at {self._path}"
+        remedy = "make room; the run goes on from the last checkpoint"
+        with self._asking(wanted, remedy), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(lineage, *letter) for letter in letters],
+            )
 
     def letters(self) -> Iterator[DeadLetter]:
         """Yield the letters of the newest lineage in the order of their positions."""
-        query = (
-            'SELECT topic, partition, "offset", time, key, value, reason FROM dead '
-            "WHERE lineage = (SELECT max(lineage) FROM dead) "
-            'ORDER BY topic, partition, "offset"'
-        )
-        for row in self._db.execute(query):
-            yield DeadLetter(*row)
+        with self._reading():
+            for row in self._db.execute(_LETTERS):
+                yield DeadLetter(*row)
+
+    def commonest(self) -> tuple[str, int] | None:
+        """Return the commonest reason and its count, None if there is no letter.
+
+        Reasons that differ only in what was got are one, shown by one of them. They are those of
+        the newest lineage and of the last 100,000 letters.
+        """
+        with self._reading():
+            found: tuple[str, int] | None = self._db.execute(_COMMONEST, (LOOKED_AT,)).fetchone()
+        return found
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @contextmanager
+    def _asking(self, wanted: str, remedy: str) -> Iterator[None]:
+        """Turn the errors of the file into sentences with the remedy."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                remedy = "move it away with its -wal file, and the service begins another"
+            raise StreamError(f"{wanted}, got: {error}: {remedy}") from error
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return self._asking(f"wanted to read dead letters at {self._path}", "check its disk")
+
+
+def open_dead(config: Config) -> DeadLetters:
+    """Open the file of dead letters beside the checkpoints."""
+    return DeadLetters(config.checkpoint.path / FILE)
+
+
+def has_dead(config: Config) -> bool:
+    """Return whether a service has a file of dead letters."""
+    return (config.checkpoint.path / FILE).exists()

@@ -201,7 +201,15 @@ class Decoder:
             )
         if kind is int and not -INT64 <= label < INT64:
             raise RefusedRecordError(f"wanted a label of 64 bits in {self._record.label!r}")
-        if label in self.classes.codes or not self.classes.labels:
+        if label in self.classes.codes:
+            return
+        positive = self._record.positive
+        if positive is not None and (kind is str) != (type(positive) is str):
+            raise RefusedRecordError(
+                f"wanted a label like {positive!r}, which [record] positive names, in "
+                f"{self._record.label!r}, got {label!r:.60}: write positive as the labels are"
+            )
+        if not self.classes.labels:
             return
         if len(self.classes) >= self.classes.limit:
             raise RefusedRecordError(
@@ -210,7 +218,7 @@ class Decoder:
         if (kind is str) != (type(self.classes.labels[0]) is str):
             raise RefusedRecordError(
                 f"wanted a label like {self.classes.labels[0]!r} in {self._record.label!r}, "
-                f"got {label!r:.60}"
+                f"got {label!r:.60}, {WORD_FOR[kind]}"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import sys
@@ -12,12 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from stream.app import open_appender
-from stream.config import load
-from stream.errors import ConfigError
+from stream.config import Config, load
+from stream.errors import ConfigError, LogError
 from stream.file_log import take
 from stream.files import RecordFile
 from stream.log import Appender, Message
+from stream.log_kinds import open_appender, open_log
 from stream.tables import rate as per_second
 
 SLICE = 20_000
@@ -28,7 +29,7 @@ _RATE = re.compile(r"([0-9]{1,9})(/s)?", re.ASCII)
 def feed(
     path: Path,
     paths: Sequence[Path],
-    partitions: int,
+    partitions: int | None,
     rate: str | None,
     columns: Sequence[str] | None,
 ) -> None:
@@ -37,23 +38,26 @@ def feed(
     Raises
     ------
     AlluviaError
-        A file, the rate or the log cannot be used.
+        A file, the rate or the log cannot be used, or the topic has other partitions.
     """
     config = load(path)
     limit = None if rate is None else parse_rate(rate)
     now = time.time_ns() // 1_000_000
-    record = config.record
-    files = [RecordFile(one, now, record.key, record.time, columns) for one in paths]
-    appender = open_appender(config)
-    try:
-        made = appender.create(partitions)
+    _refuse_unreadable([RecordFile(one, now, config.record, columns) for one in paths], paths)
+    files = [RecordFile(one, now, config.record, columns) for one in paths]
+    topic = repr(config.log.topic)
+    with contextlib.closing(open_appender(config)) as appender:
+        if appender.create(partitions or 1):
+            topic += f", made with {partitions or 1} partition(s)"
+        elif partitions is not None:
+            _refuse_other(config, partitions)
         begun = time.monotonic()
         count = _append(appender, files, limit)
         seconds = time.monotonic() - begun
-    finally:
-        appender.close()
-    topic = f"{config.log.topic!r}{f', made with {partitions} partition(s)' if made else ''}"
     print(f"{count:,} records in {seconds:.1f} s ({per_second(count / seconds)}) into {topic}")
+    for one, file in zip(paths, files, strict=True):
+        if not file.labelled:
+            print(f"{one.name} has no column {config.record.label!r}: no record of it is learned")
     ragged = sum(file.ragged for file in files)
     if ragged:
         print(f"{ragged:,} rows did not have a cell for each column: they will be set aside")
@@ -76,6 +80,24 @@ def parse_rate(text: str) -> int:
     if found is None or not int(found[1]):
         raise ConfigError(f'wanted a rate such as "500/s", got {text!r}: write records per second')
     return int(found[1])
+
+
+def _refuse_unreadable(files: Sequence[RecordFile], paths: Sequence[Path]) -> None:
+    """Read up to the first records: nothing is appended if one of the files cannot be read."""
+    for file, path in zip(files, paths, strict=True):
+        if path.is_file():  # what a pipe gives is gone when it was read
+            with contextlib.closing(iter(file)) as messages:
+                next(messages, None)
+
+
+def _refuse_other(config: Config, partitions: int) -> None:
+    with contextlib.closing(open_log(config, None)) as log:
+        held = len(log.bounds())
+    if held != partitions:
+        raise LogError(
+            f"wanted the topic {config.log.topic!r} with {partitions} partition(s), got it with "
+            f"{held}: leave out --partitions, or set [log] topic to another"
+        )
 
 
 def _append(appender: Appender, files: Sequence[RecordFile], limit: int | None) -> int:

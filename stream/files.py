@@ -7,7 +7,7 @@ import gzip
 import io
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,10 +15,11 @@ import msgspec
 import pyarrow
 import pyarrow.parquet
 
-from stream.cells import Converter, converter, is_number
+from stream.cells import Converter, converter
 from stream.errors import ConfigError
+from stream.header import header_of, parts_of, refuse_doubles, refuse_unknown
 from stream.log import Message
-from stream.refusal import nearest
+from stream.sections import RecordConfig
 from stream.units import UnitError, parse_time
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -44,10 +45,9 @@ class RecordFile:
         The file; its suffix says what it is.
     now
         Event time in milliseconds of a record that has none of its own.
-    key
-        Path of the field whose string or integer is the message's key; None for no keys.
-    time
-        Path of the field with the event time: milliseconds since 1970 or an RFC 3339 time.
+    record
+        What is what in a record. The field at `key`, a string or an integer, is the message's
+        key; that at `time`, milliseconds since 1970 or an RFC 3339 time, is its event time.
     columns
         Names of the columns of a CSV file without a header.
 
@@ -59,20 +59,21 @@ class RecordFile:
         How many of them have been read, for a progress bar.
     ragged
         CSV rows so far that did not have a cell for each column, or were not UTF-8.
+    labelled
+        Whether a CSV file that is being read has the label's column.
 
     Raises
     ------
     ConfigError
         There is no such file, or its suffix is not one of these. While it is read: it has no
-        header, lacks the key or time column, or is damaged.
+        header, lacks a column that `record` names, or is damaged.
     """
 
     def __init__(
         self,
         path: Path,
         now: int,
-        key: str | None = None,
-        time: str | None = None,
+        record: RecordConfig | None = None,
         columns: Sequence[str] | None = None,
     ) -> None:
         name = path.name.lower()
@@ -92,15 +93,16 @@ class RecordFile:
             raise _unreadable(path, error) from error
         self.position = 0
         self.ragged = 0
+        self.labelled = True
         self._path = path
         self._suffix = suffix
         self._zipped = name.endswith(".gz")
         self._now = now
-        self._key = key
-        self._time = time
+        self._record = record or RecordConfig()
+        self._key, self._time = self._record.key, self._record.time
         self._columns = columns
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Generator[Message]:
         """Read the file from its start to its end."""
         try:
             with self._path.open("rb") as file:
@@ -127,8 +129,13 @@ class RecordFile:
         with io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="") as text:
             rows = csv.reader(text) if self._suffix == ".csv" else _tabbed(text)
             given = self._columns
-            names = self._header(next(rows, [])) if given is None else list(given)
-            self._check_columns(names, [])
+            if given is None:
+                names = header_of(next(rows, []), self._record, self._path.name)
+            else:
+                names = list(given)
+                refuse_doubles(names, self._path.name)
+                refuse_unknown(names, parts_of(self._record), self._path.name)
+            self.labelled = self._record.label is None or self._record.label in names
             yield from self._typed(rows, names, file)
 
     def _typed(
@@ -185,34 +192,6 @@ class RecordFile:
             value = line.encode("utf-8", "surrogateescape")
         return Message(None, value, self._now)
 
-    def _header(self, first: list[str]) -> list[str]:
-        names = [name.strip() or f"column_{i}" for i, name in enumerate(first, 1)]
-        if not "".join(names).isprintable():
-            raise ConfigError(
-                f"wanted names of columns as UTF-8 text in the first line of {self._path.name}, "
-                "got other bytes: save the file as UTF-8"
-            )
-        if not names or 2 * sum(map(is_number, names)) > len(names):
-            raise ConfigError(
-                f"wanted names of columns in the first line of {self._path.name}, "
-                f"got {'nothing' if not names else 'numbers'}: give the columns by name"
-            )
-        return names
-
-    def _check_columns(self, names: list[str], paths: list[str]) -> None:
-        double = next((name for name in names if names.count(name) > 1), None)
-        if double is not None:
-            raise ConfigError(
-                f"wanted each column of {self._path.name} once, got {double!r} twice: "
-                "rename one of them"
-            )
-        for wanted in (self._key, self._time):
-            if wanted is not None and wanted not in (*names, *paths):
-                raise ConfigError(
-                    f"wanted the column {wanted!r} of [record] in {self._path.name}, got none; "
-                    f"{nearest(wanted, names)}"
-                )
-
     def _lines(self, plain: Any, file: IO[bytes]) -> Iterator[Message]:
         fields = self._key is not None or self._time is not None
         number = 0
@@ -244,8 +223,10 @@ class RecordFile:
     def _parquet(self, file: IO[bytes]) -> Iterator[Message]:
         table = pyarrow.parquet.ParquetFile(file)
         names = table.schema_arrow.names
-        inside = [path for path in (self._key, self._time) if path and path.split(".")[0] in names]
-        self._check_columns(names, inside)
+        refuse_doubles(names, self._path.name)
+        paths = [path for path in (self._key, self._time) if path]
+        inside = [path for path in paths if path.split(".")[0] in names]
+        refuse_unknown([*names, *inside], paths, self._path.name)
         rows = 0
         for batch in table.iter_batches(batch_size=_SAMPLE):
             for record in batch.to_pylist():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from stream.errors import CheckpointError
@@ -104,6 +106,23 @@ class Folder:
                 if path.name not in named and path.stat().st_mtime < crashed:
                     path.unlink()
 
+    def try_out(self) -> None:
+        """See whether it could be written, and leave nothing behind.
+
+        Raises
+        ------
+        CheckpointError
+            As by the first write.
+        """
+        with self._refusing():
+            there = [place for place in (self._parts, self.path) if place.is_dir()]
+            for place in there:
+                _try_links(place)
+            if not there:
+                above = next(p for p in (self.path, *self.path.parents) if p.exists())
+                with tempfile.TemporaryDirectory(dir=above) as made:
+                    _try_links(Path(made))
+
     def _write_temporary(self, data: bytes) -> Path:
         if not self._made:
             self._make()
@@ -117,28 +136,34 @@ class Folder:
 
     def _make(self) -> None:
         path = self.path
-        try:
+        with self._refusing():
             path.parent.mkdir(parents=True, exist_ok=True)
             # A folder that was there is the user's, as are its permissions.
             path.mkdir(exist_ok=True, mode=0o700)
             self._parts.mkdir(exist_ok=True, mode=0o700)
-            self._try_links()
+            _try_links(self._parts)
             self._made = True
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise CheckpointError(
-                f"wanted a folder with hard links for checkpoints at {path}, got: "
+                f"wanted a folder with hard links for checkpoints at {self.path}, got: "
                 f"{error.strerror}: set [checkpoint] path to a local folder that can be written"
             ) from error
 
-    def _try_links(self) -> None:
-        first = self._parts / f"{uuid.uuid4().hex}.tmp"
-        first.touch(0o600, exist_ok=False)
-        second = first.with_suffix(".link.tmp")
-        try:
-            os.link(first, second)
-            second.unlink()
-        finally:
-            first.unlink()
+
+def _try_links(folder: Path) -> None:
+    first = folder / f"{uuid.uuid4().hex}.tmp"
+    first.touch(0o600, exist_ok=False)
+    second = first.with_suffix(".link.tmp")
+    try:
+        os.link(first, second)
+        second.unlink()
+    finally:
+        first.unlink()
 
 
 def _sync_folder(path: Path) -> None:

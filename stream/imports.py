@@ -129,7 +129,7 @@ def _bound(
         and name not in params
     ]
     if missing:
-        raise ConfigError(f"{path} wanted the parameter {missing[0]}, got none: add it to params")
+        raise ConfigError(f"{path} wanted the parameter {missing[0]}, got none: give it")
     spread = [name for name, one in known.items() if one.kind is one.VAR_POSITIONAL]
     positional = [value for name in spread for value in _as_list(params.pop(name, []), name, path)]
     return positional, params

@@ -59,8 +59,9 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
         if name in _OURS:
             raise LogError(f"wanted Kafka options to choose, got {name}: Alluvia sets it, drop it")
         if name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, 1, 0.0)[0]
-            raise LogError(f"wanted a Kafka client option, got {name!r}: did you mean {near!r}?")
+            near = difflib.get_close_matches(name, _KNOWN, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "leave it out"
+            raise LogError(f"wanted an option of kafka-python's clients, got {name!r}: {hint}")
         default = _KNOWN[name]
         if isinstance(default, bool | int | str) and type(value) is not type(default):
             raise LogError(
@@ -91,7 +92,8 @@ def _reach(servers: str, seconds: float) -> None:
             if not port.isdecimal() or not host:
                 raise LogError(f"wanted [log] servers as host:port, got {server!r}: add the port")
             left = max(deadline - time.monotonic(), 0.1)
-            with contextlib.suppress(OSError):
+            # No such host; or not even a host's name, which is no OSError.
+            with contextlib.suppress(OSError, UnicodeError):
                 socket.create_connection((host.strip("[]"), int(port)), left).close()
                 return
         if time.monotonic() > deadline:

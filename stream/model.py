@@ -13,8 +13,10 @@ from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 from learners.base import Learner, Task
-from learners.errors import LearnerError
+from learners.errors import LearnerError, no_weights
+from learners.from_river import FromRiver
 from learners.roads import as_learner
+from learners.tabular import Tabular
 from stream.config import Config
 from stream.errors import ConfigError
 from stream.imports import find, make, user_names
@@ -81,6 +83,8 @@ def _learner(inner: Any, config: Config) -> Learner:
             window=model.window.records if model.window else 1,
             trust=user_names(config.folder).union(model.trust),
         )
+        if record.weight and isinstance(learner, FromRiver | Tabular) and not learner.takes_weight:
+            raise no_weights(_name(inner))
         return _rolling(learner, config, model.window) if model.window else learner
     except LearnerError as error:
         raise ConfigError(f"[model]: {error}") from error

@@ -10,18 +10,22 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel as Frame
 from rich.table import Table
+from rich.text import Text
 
 from stream.loop import Loop
 from stream.report import Pace, Progress
 from stream.tables import NONE, member_table, rate, score_table
 
 INTERVAL = 0.25
+# Lines and columns that the frame takes, and the line under it where the cursor is.
+FRAME_LINES, FRAME_COLUMNS = 3, 4
 
 
 class Panel:
     """Draws a run, four times a second at most; a context manager that leaves nothing behind.
 
     Call it between blocks. What is printed to standard output or error meanwhile is shown above.
+    Where lines are few, the figures stay, then the first scores, then the newest members.
 
     Parameters
     ----------
@@ -44,6 +48,7 @@ class Panel:
     ) -> None:
         self._title = title
         self._pace = pace
+        self._console = console
         self._clock = clock
         self._drawn = clock() - INTERVAL
         waiting = Frame("waiting for records to be assigned", title=title, title_align="left")
@@ -67,12 +72,31 @@ class Panel:
 
     def _frame(self, progress: Progress) -> RenderableType:
         model = progress.model
-        parts: list[RenderableType] = [_figures(progress), "", score_table(model["scores"])]
-        if model["members"]:
-            parts += ["", member_table(model["members"])]
-        parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
+        scores, members = score_table(model["scores"]), model["members"]
+        skipped = [Text(f"a window was skipped: {reason}") for reason in model["skipped"][-1:]]
+        parts: list[RenderableType] = [_figures(progress)]
+        left = self._console.height - FRAME_LINES - self._lines(Group(*parts, *skipped))
+        for size, table in (
+            (scores.row_count, lambda n: score_table(model["scores"], n)),
+            (len(members), lambda n: member_table(members[-n:])),
+        ):
+            fitted = self._fitted(table, size, left - 1)
+            if fitted is not None:
+                parts += ["", fitted]
+                left -= 1 + self._lines(fitted)
         title = f"{self._title}  model {model['version']}"
-        return Frame(Group(*parts), title=title, title_align="left", border_style="blue")
+        return Frame(Group(*parts, *skipped), title=title, title_align="left", border_style="blue")
+
+    def _fitted(self, table: Callable[[int], Table], size: int, lines: int) -> Table | None:
+        """Return a table of as many rows as fit into some lines, None if not one does."""
+        for rows in range(min(size, lines), 0, -1):
+            if self._lines(made := table(rows)) <= lines:
+                return made
+        return None
+
+    def _lines(self, shown: RenderableType) -> int:
+        width = self._console.width - FRAME_COLUMNS
+        return len(self._console.render_lines(shown, self._console.options.update(width=width)))
 
 
 def _figures(progress: Progress) -> Table:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import redis
 from redis import exceptions as failures
+from redis import sentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -43,6 +45,8 @@ class Server:
         kind = url.partition(":")[0].partition("+")[2]
         try:
             parsed = urlsplit(url)
+            for host, _ in _nodes(parsed) if parsed.hostname else ():
+                host.encode("idna")  # as the socket will do, with an error of another kind
             if kind == "cluster":  # asked for its nodes at the first call, not here
                 self._nodes, self._options = _nodes(parsed), _secrets(parsed, known)
                 return
@@ -68,12 +72,13 @@ class Server:
     def execute(self, *command: Any) -> Any:
         """Send one command; return the reply."""
         client: Any = self._find()  # redis-py leaves `execute_command` untyped
-        return client.execute_command(*command)
+        with _finding_primary():
+            return client.execute_command(*command)
 
     def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Send commands in one round trip; return the replies or raise the first error."""
         client: Any = self._find()  # redis-py leaves `execute_command` untyped
-        with client.pipeline(transaction=False) as pipe:
+        with _finding_primary(), client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
             replies: list[Any] = pipe.execute(raise_on_error=False)
@@ -112,6 +117,20 @@ def place(url: str) -> str:
     # An unescaped character before the @ moves it behind the hosts; then nothing is safe to show.
     stray = "@" in rest.partition("?")[2] or "@" in rest.partition("#")[2]
     return f"{scheme}://…" if stray else f"{scheme}://{hosts}"
+
+
+@contextmanager
+def _finding_primary() -> Iterator[None]:
+    """Say of a primary that was not found what a person can read: redis-py shows its clients."""
+    try:
+        yield
+    except sentinel.MasterNotFoundError as error:
+        found, _, silent = str(error).partition(" : ")
+        service = found.removeprefix("No master found for ")
+        names = f"no Sentinel names a primary of {service}"
+        raise failures.ConnectionError(
+            f"{names}, and not all of them answer" if silent else names
+        ) from error
 
 
 def _secrets(url: SplitResult, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -22,11 +22,12 @@ _WANTED = {
     "list_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
+    "path_type": "a path",
     "invalid-json-value": "a value that JSON has",
 }
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], otherwise: str = "correct it") -> str:
     """Return a hint at the known name nearest to a wrong one, or at all of them if they are few.
 
     Examples
@@ -38,17 +39,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f'did you mean "{close[0]}"?'
-    return f"known are {', '.join(names)}" if 0 < len(names) <= 20 else "correct it"
+    return f"known are {', '.join(names)}" if 0 < len(names) <= 20 else otherwise
 
 
-def check_names(
-    model: type[BaseModel],
-    values: Mapping[str, object],
-    environment: Iterable[str],
-    prefix: str,
-    source: str,
-) -> None:
-    """Refuse an unknown table or key at the top of the file, and an unknown table's variable.
+def check_names(model: type[BaseModel], values: Iterable[str], source: str) -> None:
+    """Refuse an unknown table or key at the top of the file.
 
     Raises
     ------
@@ -60,38 +55,39 @@ def check_names(
             raise ConfigError(
                 f"{source}: unknown key or table {name!r}; {nearest(name, model.model_fields)}"
             )
-    for variable in environment:
-        section, nested, _ = variable.removeprefix(prefix).partition("__")
-        known = section.lower() in model.model_fields
-        if variable.startswith(prefix) and nested and not known:
-            hint = nearest(section, map(str.upper, model.model_fields))
-            raise ConfigError(
-                f"environment: unknown table {section} in the variable {variable}; {hint}"
-            )
 
 
-def sentence(model: type[BaseModel], errors: Sequence[ErrorDetails], prefix: str) -> str:
-    """Return the first of pydantic's errors in a sentence, unknown keys before all others.
+def first(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Return which of pydantic's errors to tell: an unknown key before all others.
 
     A misspelt key is unknown and the right one missing: the first says what to do.
     """
-    error = min(errors, key=lambda one: one["type"] != "extra_forbidden")
-    place, got = error["loc"], error["input"]
-    where, last = _shown_place(place), str(place[-1]) if place else ""
+    return min(errors, key=lambda one: one["type"] != "extra_forbidden")
+
+
+def sentence(model: type[BaseModel], error: ErrorDetails, remedy: str) -> str:
+    """Return one of pydantic's errors in a sentence; `remedy` ends those that have none."""
+    place, message = error["loc"], error["msg"]
+    where, last = shown_place(place), str(place[-1]) if place else ""
     if error["type"] == "extra_forbidden":
         return f"unknown key {where}; {nearest(last, _fields_at(model, place[:-1]))}"
     if error["type"] == "missing":
         return f"wanted {where}, got nothing: add it"
-    message = error["msg"]
     if error["type"] == "value_error":
-        return f"{where}: {message.removeprefix('Value error, ')}" if place else message[13:]
+        return f"{where}{': ' if place else ''}{message.removeprefix('Value error, ')}"
     wanted = _WANTED.get(error["type"], message.removeprefix("Input should be "))
-    shown = "a secret" if is_secret(last) else _shown(masked(got))
-    variable = prefix + "__".join(str(part).upper() for part in place if isinstance(part, str))
-    return f"{where}: wanted {wanted}, got {shown}: correct it in the file or in {variable}"
+    got = "a secret" if is_secret(last) else shown(masked(error["input"]))
+    return f"{where}: wanted {wanted}, got {got}: {remedy}"
 
 
-def _shown_place(place: Place) -> str:
+def table_in(annotation: object) -> type[BaseModel] | None:
+    """Return the table that a field is, also where it may be left out; None if it is none."""
+    options = (annotation, *typing.get_args(annotation))
+    tables = (one for one in options if isinstance(one, type) and issubclass(one, BaseModel))
+    return next(tables, None)
+
+
+def shown_place(place: Place) -> str:
     """Return ("model", "window", "keep") as "[model.window] keep"."""
     names = [part for part in place if isinstance(part, str)]
     index = "".join(f"[{part}]" for part in place if isinstance(part, int))
@@ -99,16 +95,25 @@ def _shown_place(place: Place) -> str:
     return f"[{'.'.join(tables)}] {key}{index}" if tables else f"{key}{index}"
 
 
-def _fields_at(model: type[BaseModel], place: Place) -> Iterable[str]:
-    for part in place:
-        annotation = model.model_fields[str(part)].annotation
-        options = (annotation, *typing.get_args(annotation))
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
-    return model.model_fields
+def shown(value: object) -> str:
+    """Return a value as a sentence shows it: short, and as the file writes it.
 
-
-def _shown(value: object) -> str:
+    Examples
+    --------
+    >>> shown(True), shown(None), shown("x" * 99)[-6:]
+    ('true', 'nothing', 'xxx...')
+    """
     if value is None:
         return "nothing"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except ValueError:
+        return "a number of thousands of digits"  # which Python does not write out
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fields_at(model: type[BaseModel], place: Place) -> Iterable[str]:
+    for part in place:
+        table = table_in(model.model_fields[str(part)].annotation)
+        model = table or model
+    return model.model_fields

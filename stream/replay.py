@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from stream.app import Service, one_partition, open_files, open_log
+from stream.app import Service, one_partition, open_files
 from stream.bar import Bar
 from stream.config import Config, load
 from stream.errors import ConfigError
@@ -17,13 +18,16 @@ from stream.file_log import FileLog
 from stream.folder import Folder
 from stream.inspection import newest
 from stream.log import Log
+from stream.log_kinds import open_log
 from stream.process import Interruption
 from stream.report import Pace
 from stream.runner import Display, display, summarize
-from stream.sections import Name
+from stream.sections import INT64, Name
 from stream.units import parse_time
 
 MARK = "replay.json"
+PATIENCE = 0.5
+_WHOLE = re.compile("-?[0-9]+", re.ASCII)
 
 
 def replay(
@@ -42,6 +46,8 @@ def replay(
     config = renamed(original, name)
     log = _history(original, files)
     begin, until = bounds_of(config, log, first, end)
+    if newest(config) is None:
+        refuse_empty(log, begin, until, stop)
     _mark(config, {"of": original.name, "history": log.topic, "from": begin})
     pace = Pace(log)
     with _display(config, pace, log, begin, until) as watch:
@@ -86,7 +92,7 @@ def bounds_of(
     Raises
     ------
     AlluviaError
-        A bound is neither an offset nor a time, or the end lies before the beginning.
+        A bound is neither an offset nor a time, or the end is not after the beginning.
     """
     if isinstance(log, FileLog):
         begin = {0: 0} if first is None else _offsets(config, log, first)
@@ -102,17 +108,45 @@ def bounds_of(
             begin = {partition: at.first for partition, at in held.items()}
         wanted = {} if end is None else _offsets(config, log, end)
         until = {p: min(at.end, wanted.get(p, at.end)) for p, at in held.items()}
-    if until is not None and any(until[p] < offset for p, offset in begin.items()):
+    if until is not None and until[0] <= begin[0]:
         raise ConfigError(
-            f"wanted history that ends after it begins, got offsets {begin[0]} to {until[0]}: "
-            "correct --from and --to"
+            f"wanted history that ends after it begins, got no record from offset {begin[0]} to "
+            f"before {until[0]}: correct --from and --to, or feed the topic"
         )
     return begin, until
 
 
+def refuse_empty(
+    log: Log, begin: Mapping[int, int], until: Mapping[int, int] | None, stop: Callable[[], bool]
+) -> None:
+    """Refuse history without a record, which would give a model of nothing; `stop` ends the search.
+
+    Raises
+    ------
+    ConfigError
+        There is no record at or after the beginning and before the end.
+    """
+    while not stop() and not log.acquire(PATIENCE):
+        continue
+    log.seek(begin)
+    run = None
+    while not stop() and run is None:
+        run = log.poll(1, PATIENCE)
+        if run is None and log.lag() == 0:
+            break
+    if stop():
+        return
+    if run is None or (until is not None and run.offsets[0] >= until[0]):
+        end = "its end" if until is None else f"before {until[0]}"
+        raise ConfigError(
+            f"wanted history with a record, got none in {log.topic} from offset {begin[0]} to "
+            f"{end}: correct --from and --to"
+        )
+
+
 def _offsets(config: Config, log: Log, bound: str) -> dict[int, int]:
-    if bound.isascii() and bound.isdigit():
-        return {0: int(bound)}
+    if _WHOLE.fullmatch(bound):
+        return {0: _offset(bound)}
     moment = parse_time(bound)
     if isinstance(log, FileLog) and config.record.time is None:
         raise ConfigError(
@@ -120,6 +154,16 @@ def _offsets(config: Config, log: Log, bound: str) -> dict[int, int]:
             "count records from 0"
         )
     return log.offsets_at(moment)
+
+
+def _offset(bound: str) -> int:
+    # Digits are counted first: Python refuses to read thousands of them.
+    if bound.startswith("-") or len(bound) > 19 or int(bound) >= INT64:
+        raise ConfigError(
+            f"wanted an offset from 0 to {INT64 - 1}, got {bound:.40}: offsets count the records "
+            "from 0"
+        )
+    return int(bound)
 
 
 def _history(config: Config, files: Sequence[Path]) -> Log:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from learners.base import HasMembers
 from stream.log import Log
 from stream.loop import Loop
 from stream.shard import Shard
@@ -90,16 +91,18 @@ class Pace:
 
 def model_of(shard: Shard) -> dict[str, Any]:
     """Return version, counts, scores, members and why windows were skipped, as JSON values."""
-    members = getattr(shard.learner, "members", None) or []
+    learner = shard.learner
+    made_of = (learner.members, learner.skipped) if isinstance(learner, HasMembers) else ((), ())
+    members, skipped = made_of
     told: dict[str, Any] = finite(
         {
             "version": f"{shard.lineage}@{shard.sequence}",
             "lineage": shard.lineage,
             "sequence": shard.sequence,
             "counts": dict(shard.counts),
-            "scores": shard.scores.report(),
+            "scores": _scored(shard.scores.report()),
             "members": [dataclasses.asdict(member) for member in members],
-            "skipped": list(getattr(shard.learner, "skipped", ())),
+            "skipped": list(skipped),
         }
     )
     return told
@@ -118,6 +121,21 @@ def finite(value: Any) -> Any:
     if isinstance(value, list):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _scored(report: dict[str, Any]) -> dict[str, Any]:
+    """Return scores with None for each figure where there was nothing to score."""
+    if report["count"]:
+        return report
+    return {
+        span: _blank(part) if isinstance(part, dict) else part for span, part in report.items()
+    }
+
+
+def _blank(figures: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _blank(inner) if isinstance(inner, dict) else None for name, inner in figures.items()
+    }
 
 
 def _rate(start: tuple[float, int], end: tuple[float, int]) -> float | None:

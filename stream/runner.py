@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,15 +11,20 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 
 from learners.digests import digest
-from stream.app import Service, open_log
+from stream.app import Service
 from stream.config import Config, load
+from stream.dead import LOOKED_AT, open_dead
+from stream.errors import StreamError
 from stream.lines import Lines, event
+from stream.log_kinds import open_log
 from stream.loop import Loop
 from stream.panel import Panel
 from stream.process import Interruption
 from stream.report import Pace, model_of
 from stream.shard import Shard
 from stream.tables import member_table, rate, score_table
+
+STOOD_BY = "never held the partition, it was stopped before that: nothing was learned"
 
 Display = AbstractContextManager[Callable[[Loop], None]]
 
@@ -51,11 +57,19 @@ def display(config: Config, pace: Pace) -> Display:
 
 def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     """Print what a run came to; a line of JSON where those are asked for and nobody looks on."""
+    as_json = config.output.log == "json" and not sys.stdout.isatty()
+    if shard.lineage == 0:
+        _show(event(config.name, "standby", {}) if as_json else f"{config.name}: {STOOD_BY}")
+        return
     overall = pace.overall()
     model = model_of(shard)
     identity = digest(shard.learner.estimator)
-    if config.output.log == "json" and not sys.stdout.isatty():
-        _show(event(config.name, "summary", model | {"overall": overall, "digest": identity}))
+    aside = model["counts"]["set_aside"]
+    reason, times = commonest(config) if aside else ("", 0)
+    if as_json:
+        told = model | {"overall": overall, "digest": identity}
+        told["set_aside_most"] = {"reason": reason, "count": times} if aside else None
+        _show(event(config.name, "summary", told))
         return
     counts = model["counts"]
     parts: list[RenderableType] = [
@@ -68,9 +82,22 @@ def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     if model["members"]:
         parts += ["", member_table(model["members"])]
     parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
-    if counts["set_aside"]:
-        parts.append("`alluvia dead` tells why records were set aside")
-    Console(highlight=False).print(Group(*parts, "", f"digest  {identity}"))
+    if aside:
+        every = "every record was set aside" if aside == counts["records"] else "set aside"
+        of = f"{aside:,}" if aside <= LOOKED_AT else f"the last {LOOKED_AT:,}"
+        parts += ["", f"{every}, most often ({times:,} of {of}): {reason}; `alluvia dead` has all"]
+    # A reason quotes what it likes, which must not be taken for markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(Group(*parts, "", f"digest  {identity}"))
+
+
+def commonest(config: Config) -> tuple[str, int]:
+    """Return the commonest reason of a service's dead letters and its count."""
+    try:
+        with contextlib.closing(open_dead(config)) as dead:
+            return dead.commonest() or ("no letter is there any more", 0)
+    except StreamError as error:
+        return str(error), 0
 
 
 def _show(line: str) -> None:

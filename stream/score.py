@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from learners.base import PREDICT, Classes, Examples, Floats, Label, Predictions, State, Task
-from learners.opaque import dumps, loads
 from stream.score_anomalies import AnomalyScores
 from stream.score_classes import ClassScores
+from stream.score_metrics import NamedMetric
 from stream.score_numbers import NumberScores
 
 
@@ -47,7 +46,12 @@ class Scores:
     positive
         The class F1 is about; None takes the mean over the classes (macro).
     metrics
-        Further river metrics, updated row by row.
+        Further metrics; those that a state does not know begin anew.
+
+    Attributes
+    ----------
+    metrics
+        The same, as they are now.
     """
 
     def __init__(
@@ -55,10 +59,9 @@ class Scores:
         task: Task,
         window: int = 1_000,
         positive: Label | None = None,
-        metrics: Sequence[Any] = (),
+        metrics: Sequence[NamedMetric] = (),
     ) -> None:
-        self._task = task
-        self._metrics = list(metrics)
+        self.metrics = list(metrics)
         self._scores: TaskScores
         if task is Task.CLASSIFICATION:
             self._scores = ClassScores(window, positive)
@@ -80,34 +83,27 @@ class Scores:
         if proba is not None and not whole:
             proba = proba[chosen]
         self._scores.update(rows.classes, y, value, proba)
-        if self._metrics:
-            self._update_metrics(rows.classes, y, value)
+        for metric in self.metrics:
+            metric.update(rows.classes, y, value, proba)
 
     def report(self) -> dict[str, Any]:
         """Return the figures: count, overall, recent and baselines, and the river metrics."""
         report = self._scores.report()
-        for metric in self._metrics:
-            report["overall"][type(metric).__name__] = float(metric.get())
+        for metric in self.metrics:
+            report["overall"][metric.name] = metric.figure()
         return report
 
     def state(self) -> State:
         """Return what it takes to go on; the scores are not changed by it."""
         state = self._scores.state()
-        for i, metric in enumerate(self._metrics):
-            state.opaque[f"metric{i}"] = dumps(metric)
+        for metric in self.metrics:
+            state.opaque[f"metric:{metric.path}"] = metric.state()
         return state
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
         self._scores.restore(state)
-        self._metrics = [loads(state.opaque[f"metric{i}"]) for i in range(len(self._metrics))]
-
-    def _update_metrics(self, classes: Classes, y: Floats, value: Floats) -> None:
-        for true, guess in zip(y.tolist(), value.tolist(), strict=True):
-            unanswered = math.isnan(guess)
-            for metric in self._metrics:
-                if self._task is Task.CLASSIFICATION:
-                    answer = None if unanswered else classes.labels[int(guess)]
-                    metric.update(classes.labels[int(true)], answer)
-                elif not unanswered:
-                    metric.update(true, guess)
+        for metric in self.metrics:
+            saved = state.opaque.get(f"metric:{metric.path}")
+            if saved is not None:
+                metric.restore(saved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,8 +19,18 @@ from pydantic import (
 )
 
 from learners.base import Label
+from stream.refusal import shown
 from stream.secrecy import masked
-from stream.units import format_duration, format_size, parse_duration, parse_size, parse_time
+from stream.units import (
+    UnitError,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+    parse_time,
+)
+
+INT64 = 2**63
 
 
 def whole_number(value: object) -> object:
@@ -30,7 +41,10 @@ def whole_number(value: object) -> object:
 
 
 def _ttl(value: object) -> int | None:
-    return None if value == "none" else parse_duration(value)
+    try:
+        return None if value == "none" else parse_duration(value)
+    except UnitError as error:
+        raise ValueError(f'{error}, or "none" to keep predictions for ever') from error
 
 
 def _start(value: object) -> object:
@@ -44,8 +58,29 @@ def _path_in_record(value: str) -> str:
 
 
 def _label(value: object) -> object:
-    if not isinstance(value, str | int | float):
-        raise ValueError(f"wanted a label, got {value!r}: write a string, a number or a bool")
+    if isinstance(value, str):
+        return value
+    # The decoder sets aside other labels, so that none would ever be one of these.
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        if -INT64 <= value < INT64:
+            return value
+    raise ValueError(
+        f"wanted a label, got {shown(value)}: write a string, a whole number of 64 bits or a bool"
+    )
+
+
+def _kind(label: Label) -> str:
+    """Return what a label is; labels of one kind are told apart by `==` as a reader would."""
+    if isinstance(label, str):
+        return "a string"
+    return "a bool" if isinstance(label, bool) else "a number"
+
+
+def _file_path(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError(f"wanted a path, got {shown(str(value))} with a NUL in it: take it out")
+    if any(len(os.fsencode(part)) > 255 for part in value.parts) or len(str(value)) > 2_000:
+        raise ValueError(f"wanted a path with short names, got {shown(str(value))}: shorten it")
     return value
 
 
@@ -66,7 +101,9 @@ def _name(value: str) -> str:
     return value
 
 
-Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, lt=INT64)]
+Few = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000)]
+FilePath = Annotated[Path, AfterValidator(_file_path)]
 Name = Annotated[str, AfterValidator(_name)]
 FieldPath = Annotated[str, AfterValidator(_path_in_record)]
 ClassLabel = Annotated[Label, BeforeValidator(_label)]
@@ -97,7 +134,7 @@ class LogConfig(Section):
     """Where the records come from; `topic` and `group` are the service's name if left out."""
 
     kind: Literal["embedded", "kafka"] = "embedded"
-    path: Path = Path(".alluvia/log.db")
+    path: FilePath = Path(".alluvia/log.db")
     servers: str = "127.0.0.1:9092"
     topic: Name
     group: Name
@@ -132,24 +169,62 @@ class RecordConfig(Section):
     classes: list[ClassLabel] = []
     positive: ClassLabel | None = None
     start: Annotated[Literal["earliest", "latest"] | int, BeforeValidator(_start)] = "earliest"
-    warm_up: Path | None = None
+    warm_up: FilePath | None = None
     max_bytes: Bytes = Field(default="1MB", validate_default=True)
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check_parts(self) -> Self:
+        # Each part is taken out of the record before the next is looked for.
+        parts: dict[str, str] = {}
+        for part in ("key", "id", "label", "time", "weight"):
+            path = getattr(self, part)
+            if path is not None and parts.setdefault(path, part) != part:
+                raise ValueError(
+                    f'wanted {parts[path]} and {part} in fields of their own, got "{path}" for '
+                    "both: name another field for one of them"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        if self.take == []:
+            raise ValueError("wanted fields to take, got none: name some, or leave out take")
         both = set(self.take or ()) & {*self.leave_out, *([self.label] if self.label else ())}
         if both:
             raise ValueError(
                 f'wanted each field once, got "{min(both)}" in take and as the label or in '
                 "leave_out: remove it from one"
             )
-        if self.positive is not None and self.classes and self.positive not in self.classes:
+        unused = set(self.types).intersection(self.leave_out)
+        if unused:
             raise ValueError(
-                f"wanted positive among classes, got {self.positive!r}: choose one of "
-                f"{', '.join(map(repr, self.classes))}"
+                f'wanted types of fields that are taken, got "{min(unused)}" in types and in '
+                "leave_out: remove it from one"
             )
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"wanted each class once, got {self.classes!r}: remove the double")
+        return self
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        classes, positive = self.classes, self.positive
+        listed = ", ".join(map(shown, classes))
+        if len(set(classes)) < len(classes):
+            raise ValueError(f"wanted each class once, got {listed}: remove the double")
+        kinds = list(dict.fromkeys(map(_kind, classes)))
+        if len(kinds) > 1:
+            raise ValueError(
+                f"wanted classes of one kind, got {listed}, {' and '.join(kinds)}: write them as "
+                "the records have them"
+            )
+        if classes and positive is not None and positive not in classes:
+            raise ValueError(
+                f"wanted positive among classes, got {shown(positive)}, {_kind(positive)}: choose "
+                f"one of {listed}"
+            )
+        if len(classes) == 1:
+            raise ValueError(
+                f"wanted two classes or more, got only {listed}: add the others, or leave out "
+                "classes, and they join as they come"
+            )
         return self
 
 
@@ -157,7 +232,7 @@ class WindowConfig(Section):
     """How the rolling ensemble cuts the stream: `records` learned records to a member."""
 
     records: Count = 1_000
-    keep: Count = 10
+    keep: Few = 10
     on_close: Literal["freeze", "go_on"] = "freeze"
     vote: Literal["recent_loss", "age", "uniform"] = "recent_loss"
 
@@ -190,7 +265,10 @@ class ModelConfig(Section):
 
 
 class ScoreConfig(Section):
-    """The recent `window` in records, and river metrics by import path beside the usual ones."""
+    """The recent `window` in records, and river metrics by import path beside the usual figures.
+
+    A row that was not answered counts as wrong there; river's metrics pass over it.
+    """
 
     window: Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000_000)] = 1_000
     metrics: list[str] = []
@@ -200,7 +278,7 @@ class StoreConfig(Section):
     """Where predictions go; `ttl` is in milliseconds, None to keep them for ever."""
 
     kind: Literal["embedded", "redis"] = "embedded"
-    path: Path = Path(".alluvia/store.db")
+    path: FilePath = Path(".alluvia/store.db")
     url: str = "redis://127.0.0.1:6379/0"
     ttl: Lifetime = Field(default="30d", validate_default=True)
     options: dict[str, Any] = {}
@@ -225,10 +303,10 @@ class StoreConfig(Section):
 class CheckpointConfig(Section):
     """Where checkpoints go and when: `every` so many ms, and at multiples of `records`."""
 
-    path: Path
+    path: FilePath
     every: Milliseconds = Field(default="10s", validate_default=True)
     records: Count | None = None
-    keep: Count = 3
+    keep: Few = 3
 
 
 class OutputConfig(Section):

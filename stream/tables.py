@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from rich.table import Table
@@ -10,8 +11,8 @@ BAR = 20
 NONE = "-"
 
 
-def score_table(scores: dict[str, Any]) -> Table:
-    """Return the scores, overall and recent, each beside its baselines."""
+def score_table(scores: dict[str, Any], most: int | None = None) -> Table:
+    """Return the scores, overall and recent, each beside its baselines; the first ones if many."""
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("score", no_wrap=True)
     columns: list[dict[str, Any]] = []
@@ -21,7 +22,8 @@ def score_table(scores: dict[str, Any]) -> Table:
         for name, figures in scores.get(f"{span}_baselines", {}).items():
             table.add_column(words(name), justify="right", style="dim")
             columns.append(figures)
-    for metric in dict.fromkeys(name for figures in columns for name in figures):
+    metrics = dict.fromkeys(name for figures in columns for name in figures)
+    for metric in itertools.islice(metrics, most):
         table.add_row(words(metric), *(number(figures.get(metric)) for figures in columns))
     return table
 

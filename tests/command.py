@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stream.app import open_appender
 from stream.cli import invoke
 from stream.config import load
 from stream.log import Message
+from stream.log_kinds import open_appender
 from stream.process import PINNED
 
 ROOT = Path(__file__).parents[1]

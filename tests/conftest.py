@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import uuid
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.command import CONFIG
 
 SCRIPT = Path(__file__).parent.parent / "docker" / "services.py"
 
@@ -24,14 +27,22 @@ settings.load_profile("alluvia")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Addresses and pids of a Kafka broker and a Redis that belong to this run alone."""
     folder = tmp_path_factory.mktemp("services")
-    command = [sys.executable, str(SCRIPT), "--folder", str(folder)]
-    started = subprocess.run([*command, "up"], capture_output=True, text=True, check=False)
-    if started.returncode:
-        pytest.fail(f"the services did not start: {started.stderr.strip()}")
-    try:
+    command = [sys.executable, str(SCRIPT), "hold", "--folder", str(folder)]
+    # They run for as long as this pipe is open, and a killed test run closes it too.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as held:
+        assert held.stdin is not None and held.stdout is not None and held.stderr is not None
+        if not held.stdout.readline():
+            pytest.fail(f"the services did not start: {held.stderr.read().strip()}")
         yield json.loads((folder / "services.json").read_text("utf-8"))
-    finally:
-        subprocess.run([*command, "down"], capture_output=True, check=True)
+        held.stdin.close()
+        assert held.wait() == 0
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +61,20 @@ def redis_url(services: dict[str, Any]) -> str:
 def topic_name() -> str:
     """Name of a topic, a group or a service that no other test uses."""
     return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The file of a small embedded service, for the command."""
+    path = tmp_path / "alluvia.toml"
+    path.write_text(CONFIG, "utf-8")
+    return path
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Signals as they were, where commands run in the process of the tests."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

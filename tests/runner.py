@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from learners.digests import digest
-from stream.app import (
-    Service,
-    open_appender,
-    open_dead,
-    open_store,
-)
+from stream.app import Service
 from stream.block import DeadLetter
 from stream.config import Config
+from stream.dead import open_dead
 from stream.log import Message
+from stream.log_kinds import open_appender
 from stream.shard import Shard
 from stream.store import Entry
+from stream.store_kinds import open_store
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from river.naive_bayes import GaussianNB
 
-from learners.base import LEARN, PREDICT, Classes, Examples
+from ensembles.rolling import RollingClassifier
+from learners.base import LEARN, PREDICT, Classes, Examples, HasMembers, Learner
 from learners.errors import LearnerError
+from learners.from_river import FromRiver
 
 LABELS = st.one_of(st.text(max_size=2), st.integers(-2, 3), st.booleans(), st.floats(0, 3))
 
@@ -79,3 +82,10 @@ def test_a_matrix_that_is_there_is_not_made_again() -> None:
     rows.put_columns(("z",), matrix)
     assert rows.columns(("z",)) is matrix
     assert rows[1:].columns(("z",)).tolist() == [[8.0]]
+
+
+def test_only_a_learner_of_members_tells_of_them() -> None:
+    ensemble: Learner = RollingClassifier(GaussianNB())
+    alone: Learner = FromRiver(GaussianNB())
+    assert isinstance(ensemble, HasMembers) and len(ensemble.members) == 1
+    assert not isinstance(alone, HasMembers)

@@ -144,6 +144,28 @@ def test_another_configuration_is_refused_with_what_changed(tmp_path: Path) -> N
         checkpoints(tmp_path, model=MODEL | {"seed": 2}).claim(snapshot())
 
 
+@pytest.mark.parametrize("record", ["same", "other"])
+def test_a_model_that_has_taken_nothing_is_bound_to_no_configuration(
+    tmp_path: Path, record: str
+) -> None:
+    model = MODEL | {"record": {"label": "same"}}
+    first = checkpoints(tmp_path, model=model)
+    first.claim(snapshot())
+    first.publish(snapshot())
+    second = checkpoints(tmp_path, model=model | {"seed": 2, "record": {"label": record}})
+    fresh = snapshot()
+    fresh.positions = ()
+    fresh.states["learner"].meta["of"] = "another learner"
+    claimed = second.claim(fresh)
+    assert (claimed.lineage, claimed.sequence, claimed.parent) == (1, 0, 2)
+    assert claimed.epoch == claimed.number == 3
+    assert claimed.positions == (snapshot().positions if record == "same" else ())
+    assert second.state(claimed, "learner").meta["of"] == "another learner"
+    second.publish(snapshot(4))
+    with pytest.raises(CheckpointError, match="another configuration"):
+        checkpoints(tmp_path, model=model).claim(snapshot())
+
+
 @pytest.mark.parametrize(("old", "served"), [("1.0.0", False), ("", False), ("patch", True)])
 def test_other_library_versions_are_refused(tmp_path: Path, old: str, served: bool) -> None:
     filled(tmp_path)

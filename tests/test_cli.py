@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,9 @@ from stream.feed import paced
 from stream.log import Message
 from tests.command import CONFIG, ROOT, alluvia, put, records, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("handlers")]
 
 RECORDS = 3_000
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """Signals as they were, since commands run in this process too."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "alluvia.toml"
-    path.write_text(CONFIG, "utf-8")
-    return path
 
 
 def test_a_first_session_from_feed_to_replay(config: Path) -> None:

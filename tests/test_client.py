@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stream.app import open_store
 from stream.client import Client, Prediction
 from stream.config import Config, load
 from stream.store import Entry
+from stream.store_kinds import open_store
 
 NOW = 1_000_500
 PARAMETERS = {
@@ -83,3 +83,12 @@ def test_a_prediction_as_json_names_its_version(tmp_path: Path) -> None:
     told = stored(configured(tmp_path, "regression"), "1.5").to_json()
     assert told["version"] == "2@30"
     assert {"key", "prediction", "probabilities", "score", "topic", "partition", "time"} < set(told)
+
+
+@pytest.mark.parametrize("key", ["\udcff", "a\ud800b"])
+def test_a_key_that_is_not_utf8_has_no_prediction(tmp_path: Path, key: str) -> None:
+    config = configured(tmp_path, "regression")
+    stored(config, "1.0")
+    with Client(config) as client:
+        found = client.lookup(key, "k", key)
+    assert [one and one.key for one in found] == [None, "k", None]

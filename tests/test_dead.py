@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -62,6 +63,44 @@ def test_letters_that_cannot_be_kept_are_said_and_none_is_half_kept(tmp_path: Pa
         assert list(dead.letters()) == [letter(7)]
         dead.add([letter(10)], 1)
         assert list(dead.letters()) == [letter(7), letter(10)]
+
+
+def test_the_commonest_reason_is_of_the_newest_lineage_whatever_it_quotes(
+    dead: DeadLetters,
+) -> None:
+    assert dead.commonest() is None
+    dead.add([letter(i, reason="wanted sense, got none") for i in range(5)], 1)
+    dead.add([letter(i, reason=f"wanted a number, got {i}") for i in range(2)], 2)
+    dead.add([letter(i, reason=f"malformed (byte {i})") for i in range(4, 7)], 2)
+    assert dead.commonest() == ("malformed (byte 4)", 3)
+    dead.add([letter(i, 1, reason=f"wanted a number, got {i}") for i in range(2)], 2)
+    found = dead.commonest()
+    assert found is not None
+    assert found[0].startswith("wanted a number, got ")
+    assert found[1] == 4
+
+
+@pytest.mark.parametrize("size", [100, 5_000, 9_000])
+def test_a_file_that_was_cut_short_is_refused_with_the_remedy(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "dead.db"
+    with closing(DeadLetters(path)) as dead:
+        dead.add([letter(i, reason="why " * 50) for i in range(500)], 1)
+    os.truncate(path, size)
+    with pytest.raises(StreamError, match="move it away with its -wal file"):
+        list(DeadLetters(path).letters())
+
+
+def test_damage_met_while_reading_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "dead.db"
+    with closing(DeadLetters(path)) as dead:
+        dead.add([letter(i, reason="why " * 50) for i in range(500)], 1)
+    data = bytearray(path.read_bytes())
+    data[4_096:] = b"\xff" * (len(data) - 4_096)
+    path.write_bytes(data)
+    with closing(DeadLetters(path)) as dead:
+        for ask in (lambda: list(dead.letters()), dead.commonest):
+            with pytest.raises(StreamError, match=r"wanted to read dead letters.*move it away"):
+                ask()
 
 
 def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:

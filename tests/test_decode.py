@@ -1,4 +1,5 @@
-import datetime
+"""What becomes of a record: features and a label, or a letter with the reason."""
+
 import json
 import math
 from typing import Any
@@ -10,69 +11,33 @@ from hypothesis import strategies as st
 from learners.base import LEARN, PREDICT, Classes, Task
 from stream.block import Block, DeadLetter
 from stream.decode import Decoder
-from stream.log import Run
 from stream.sections import RecordConfig
+from tests.decoding import BAD, GOOD, decode, decoder_of, one, reason, run_of
 
 BOTH = PREDICT | LEARN
 CLASSES, NUMBERS, ANOMALIES = Task.CLASSIFICATION, Task.REGRESSION, Task.ANOMALY
 
 
-def run_of(
-    values: list[bytes | None], keys: list[bytes | None] | None = None, first: int = 0
-) -> Run:
-    n = len(values)
-    offsets = list(range(first, first + n))
-    return Run("t", 3, offsets, [1_000 + i for i in offsets], keys or [b"k"] * n, values)
-
-
-def decoder_of(task: Task = CLASSES, classes: Classes | None = None, **record: Any) -> Decoder:
-    return Decoder(RecordConfig(**{"label": "y"} | record), task, classes or Classes())
-
-
-def decode(values: list[bytes | None], decoder: Decoder | None = None) -> Block:
-    return (decoder or decoder_of()).decode(run_of(values), 0)
-
-
-def one(value: Any, decoder: Decoder | None = None, key: bytes | None = b"k") -> Block:
-    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return (decoder or decoder_of()).decode(run_of([raw], [key]), 0)
-
-
-def reason(value: Any, decoder: Decoder | None = None, key: bytes | None = b"k") -> str:
-    block = one(value, decoder, key)
-    assert not len(block.examples)
-    (letter,) = block.dead
-    return letter.reason
-
-
-GOOD = b'{"x": 1.5, "c": "red", "y": "UP"}'
-BAD = {
-    "not JSON": (b"{x: 1}", "JSON is malformed"),
-    "empty": (b"", "truncated"),
-    "cut off": (b'{"x": 1', "truncated"),
-    "two": (GOOD + GOOD, "trailing"),
-    "not UTF-8": (b'{"c": "\xff"}', "UTF-8"),
-    "half a surrogate pair": (b'{"c": "\\ud800\\u0041"}', "surrogate"),
-    "array": (b"[1]", "wanted a JSON object, got an array"),
-    "string": (b'"a,b"', "wanted a JSON object, got a string"),
-    "null": (b"null", "wanted a JSON object, got null"),
-    "NaN": (b'{"x": NaN}', "malformed"),
-    "infinity": (b'{"x": Infinity, "y": "UP"}', "malformed"),
-    "out of range": (b'{"x": 1e999, "y": "UP"}', "out of range"),
-    "-out of range": (b'{"x": -1e999, "y": "UP"}', "out of range"),
-    "large integer": (b'{"x": %d, "y": "UP"}' % 2**63, "64 bits"),
-    "2,000 arrays": (b'{"x": ' + b"[" * 2_000 + b"]" * 2_000 + b"}", "depth"),
-    "2,000 objects": (b'{"x":' * 2_000 + b"1" + b"}" * 2_000, "depth"),
-    "200 objects": (b'{"x":' * 200 + b"1" + b"}" * 200, "at most 100 objects"),
-    "5 MB": (b'{"c": "' + b"a" * 5_000_000 + b'"}', "at most 1000000 bytes"),
-    "array of numbers": (b'{"x": [1, 2], "y": "UP"}', "'x', got an array"),
-    "string for a number": (b'{"x": "1.5", "new": 1, "y": "NEW"}', "wanted a number in"),
-    "number for a category": (b'{"c": 7, "new": 1, "y": "NEW"}', "wanted a string in"),
-    "label of another type": (b'{"x": 1.0, "new": 1, "y": 3}', "wanted a label like 'UP'"),
-    "label is an object": (b'{"x": 1.0, "new": 1, "y": {"a": 1}}', "got an object"),
-    "label is an array": (b'{"x": 1.0, "new": 1, "y": []}', "got an array"),
-    "label is a fraction": (b'{"x": 1.0, "new": 1, "y": 0.5}', "got a number"),
-}
+@pytest.mark.parametrize(
+    ("positive", "labels", "kept"),
+    [
+        ("1", [1, 0, 1], []),
+        ("1", ["1", 0, "0"], ["1", "0"]),
+        (1, ["1", "0"], []),
+        (1, [0, "1", 1], [0, 1]),
+        (True, [True, False], [True, False]),
+        (True, [1, 0], [1, 0]),
+    ],
+)
+def test_labels_of_another_type_than_the_positive_one_are_told_apart_from_it(
+    positive: Any, labels: list[Any], kept: list[Any]
+) -> None:
+    decoder = decoder_of(positive=positive)
+    block = decode([json.dumps({"x": 1, "y": label}).encode() for label in labels], decoder)
+    assert decoder.classes.labels == kept
+    assert len(block.dead) == len(labels) - len(kept)
+    for letter in block.dead:
+        assert f"like {positive!r}, which [record] positive names, in 'y', got" in letter.reason
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -175,91 +140,6 @@ def test_an_anomaly_is_labelled_1_or_0(label: Any) -> None:
 @pytest.mark.parametrize("label", [2, "1", [], 0.5])
 def test_other_labels_of_anomalies_are_refused(label: Any) -> None:
     assert "wanted 1 or 0 as label in 'y'" in reason({"y": label}, decoder_of(ANOMALIES))
-
-
-def test_the_key_is_the_messages_own() -> None:
-    block = decoder_of().decode(run_of([GOOD] * 3, ["é".encode(), b"", None]), 0)
-    assert block.keys == ["é", None]
-    assert [letter.reason for letter in block.dead] == ["wanted a key, got an empty one"]
-    assert "wanted a key in UTF-8" in reason(GOOD, key=b"\xff")
-
-
-@pytest.mark.parametrize(("key", "text"), [("u1", "u1"), (7, "7"), (-(2**70), str(-(2**70)))])
-def test_the_key_is_a_field_of_the_record(key: Any, text: str) -> None:
-    block = one({"user": {"id": key}, "x": 1, "y": "UP"}, decoder_of(key="user.id"), b"other")
-    assert block.keys == [text]
-    assert list(block.examples.rows) == [{"x": 1}]
-
-
-@pytest.mark.parametrize("key", ["", None, True, 1.5, [], {}])
-def test_a_field_that_is_no_key_is_refused(key: Any) -> None:
-    assert "wanted a string or an integer as key in 'u'" in reason({"u": key}, decoder_of(key="u"))
-
-
-@pytest.mark.parametrize(
-    ("time", "milliseconds"),
-    [
-        (1_700_000_000_123, 1_700_000_000_123),
-        (-5, -5),
-        ("2023-11-14T22:13:20.123Z", 1_700_000_000_123),
-        ("2023-11-14T23:13:20.123+01:00", 1_700_000_000_123),
-        ("2023-11-14 22:13:20.123", 1_700_000_000_123),
-        ("0001-01-01T00:00:00+14:00", -62_135_647_200_000),
-    ],
-)
-def test_the_time_is_a_field_of_the_record(time: Any, milliseconds: int) -> None:
-    block = one({"at": time, "x": 1}, decoder_of(time="at"))
-    assert block.examples.time.tolist() == [milliseconds]
-    assert list(block.examples.rows) == [{"x": 1}]
-
-
-@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
-def test_every_millisecond_written_out_is_that_millisecond(moment: int) -> None:
-    days, rest = divmod(moment, 86_400_000)
-    text = f"{_date(days)}T{rest // 3_600_000:02}:{rest // 60_000 % 60:02}"
-    text += f":{rest // 1000 % 60:02}.{rest % 1000:03}Z"
-    assert one({"at": text}, decoder_of(time="at")).examples.time.tolist() == [moment]
-
-
-def _date(days: int) -> str:
-    return datetime.date.fromordinal(days + 719_163).isoformat()
-
-
-def test_without_a_time_it_is_the_messages_own() -> None:
-    assert decoder_of().decode(run_of([GOOD], first=9), 0).examples.time.tolist() == [1_009]
-
-
-@pytest.mark.parametrize("time", [None, True, 1.5, "soon", "", 2**53, [], "2023-99-01T00:00:00Z"])
-def test_what_is_no_time_is_refused(time: Any) -> None:
-    assert "wanted milliseconds or an RFC 3339 time in 'at'" in reason(
-        {"at": time}, decoder_of(time="at")
-    )
-
-
-@pytest.mark.parametrize("weight", [0, 2, 0.25])
-def test_the_weight_is_a_field_of_the_record(weight: Any) -> None:
-    block = one({"w": weight, "x": 1}, decoder_of(weight="w"))
-    assert block.examples.weight.tolist() == [float(weight)]
-    assert one({"w": weight, "y": "UP"}, decoder_of(weight="w")).examples.op.tolist() == [
-        BOTH if weight else PREDICT
-    ]
-    assert list(block.examples.rows) == [{"x": 1}]
-
-
-@pytest.mark.parametrize("weight", [-1, None, True, "1", 10**400, [[]]])
-def test_what_is_no_weight_is_refused(weight: Any) -> None:
-    assert "wanted a weight of 0 or more in 'w'" in reason({"w": weight}, decoder_of(weight="w"))
-
-
-def test_the_id_is_no_feature() -> None:
-    assert list(one({"i": 7, "x": 1, "y": "UP"}, decoder_of(id="i")).examples.rows) == [{"x": 1}]
-
-
-def test_a_record_without_a_value_removes_its_key() -> None:
-    block = decoder_of(key="u").decode(run_of([None, None, None], [b"a", b"", None]), 5)
-    assert [(stone.key, stone.place) for stone in block.removed] == [("a", 0)]
-    assert [letter.offset for letter in block.dead] == [1, 2]
-    assert not len(block.examples)
 
 
 def test_a_decoder_goes_on_from_its_state() -> None:

@@ -7,6 +7,7 @@ from stream import file_log
 from stream.file_log import FileLog
 from stream.files import RecordFile
 from stream.log import Bounds, Run
+from stream.sections import RecordConfig
 
 NOW = 5
 
@@ -21,7 +22,8 @@ def log(tmp_path: Path) -> FileLog:
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_text("".join(line(i) + "\n" for i in range(4)))
     second.write_text("".join(line(i) + "\n" for i in range(4, 7)))
-    return FileLog(lambda: [RecordFile(path, NOW, "k", "at") for path in (first, second)], "files")
+    record = RecordConfig(key="k", time="at")
+    return FileLog(lambda: [RecordFile(path, NOW, record) for path in (first, second)], "files")
 
 
 def polled(log: FileLog, limit: int) -> list[Run]:

@@ -15,6 +15,7 @@ from stream.cells import converter
 from stream.errors import ConfigError
 from stream.files import RecordFile
 from stream.log import Message
+from stream.sections import RecordConfig
 
 NOW = 1_700_000_000_000
 
@@ -26,12 +27,12 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def messages(path: Path, **options: Any) -> list[Message]:
-    return list(RecordFile(path, NOW, **options))
+def messages(path: Path, columns: list[str] | None = None, **record: Any) -> list[Message]:
+    return list(RecordFile(path, NOW, RecordConfig(**record), columns))
 
 
-def records(path: Path, **options: Any) -> list[Any]:
-    return [json.loads(message.value or b"") for message in messages(path, **options)]
+def records(path: Path, columns: list[str] | None = None) -> list[Any]:
+    return [json.loads(message.value or b"") for message in messages(path, columns)]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "A.CSV"])
@@ -140,6 +141,7 @@ def test_the_position_reaches_the_size(tmp_path: Path) -> None:
         ("a.txt", "a\n1\n", "wanted a file that ends in .csv"),
         ("a.csv", "", "wanted names of columns"),
         ("a.csv", "5.1,3.5,setosa\n", "got numbers: give the columns by name"),
+        ("a.csv", "5,6,setosa\n", "feed --columns"),
         ("a.csv", "a,a\n1,2\n", "got 'a' twice"),
         ("a.csv", b"caf\xe9\n1\n", "save the file as UTF-8"),
         ("a.parquet", "no parquet", "damaged"),
@@ -161,6 +163,42 @@ def test_a_missing_file_column_and_a_cut_archive_are_refused(tmp_path: Path) -> 
     cut.write_bytes(cut.read_bytes()[:-20])
     with pytest.raises(ConfigError, match="damaged"):
         messages(cut)
+
+
+@pytest.mark.parametrize(
+    ("record", "missing"),
+    [
+        ({"label": "label"}, "'label'"),
+        ({"key": "id"}, "'id'"),
+        ({"id": "id", "label": "label"}, "'id', 'label'"),
+        ({"time": "at", "weight": "w"}, "'at', 'w'"),
+    ],
+)
+def test_a_first_line_that_is_a_record_is_no_header(
+    tmp_path: Path, record: dict[str, str], missing: str
+) -> None:
+    path = written(tmp_path, "a.tsv", "ham\tsay hi\nspam\twin\n")
+    with pytest.raises(ConfigError, match=rf"wanted {missing} of \[record\]") as caught:
+        messages(path, **record)
+    assert "got 'ham', 'say hi': if that is a record" in str(caught.value)
+    assert "--columns" in str(caught.value)
+
+
+def test_records_to_be_predicted_only_need_no_column_of_labels(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "id,x\n7,1\n")
+    file = RecordFile(path, NOW, RecordConfig(key="id", label="y"))
+    assert [message.key for message in file] == [b"7"]
+    assert not file.labelled
+    named = written(tmp_path, "b.csv", "7,1\n")
+    file = RecordFile(named, NOW, RecordConfig(label="y"), ["x", "y"])
+    assert len(list(file)) == 1
+    assert file.labelled
+
+
+def test_columns_that_are_named_must_have_the_records_parts(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "7,1\n")
+    with pytest.raises(ConfigError, match=r"wanted the column 'id' of \[record\] in a"):
+        messages(path, ["x", "y"], id="id")
 
 
 @given(st.lists(st.text(), min_size=1), st.lists(st.text()))

@@ -12,13 +12,14 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from learners import checks
 from learners.base import LEARN, PREDICT, Classes, Examples, Task
-from learners.errors import LearnerFailedError
+from learners.errors import LearnerError, LearnerFailedError
 from learners.from_batch import FromBatch
 from learners.roads import as_learner
 
@@ -146,6 +147,13 @@ def test_missing_values_reach_what_takes_them_and_no_other() -> None:
     assert grown.predict_learn(rows).refused == {}
     refused = FromBatch(LogisticRegression(), Task.CLASSIFICATION).predict_learn(rows).refused
     assert set(refused) == {1, 2} and "imputer" in refused[1]
+
+
+def test_weights_are_refused_where_they_would_be_passed_over() -> None:
+    rows = numbers(20)
+    rows.weight[3] = 2.0
+    with pytest.raises(LearnerError, match="takes weights, got KNeighborsClassifier"):
+        FromBatch(KNeighborsClassifier(), Task.CLASSIFICATION).predict_learn(rows)
 
 
 def test_a_value_of_another_kind_is_not_answered() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDOneClassSVM, SGDRegressor
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -188,6 +189,24 @@ def test_weights_are_passed_where_they_say_something() -> None:
     rows.weight[1] = 2.5
     learner.predict_learn(rows)
     assert learner.model.seen_ == [None, np.array([2.5])]
+
+
+def test_weights_are_refused_where_they_would_be_passed_over() -> None:
+    learner = FromSklearn(OneVsRestClassifier(SGDClassifier()), Task.CLASSIFICATION, gather=5)
+    rows = examples(4)
+    learner.predict_learn(rows)
+    rows.weight[1] = 2.5
+    with pytest.raises(LearnerError, match="takes weights, got OneVsRestClassifier"):
+        learner.predict_learn(rows)
+
+
+def test_the_reason_for_a_row_that_lacks_what_an_odd_first_one_brought_says_so() -> None:
+    learner = FromSklearn(SGDClassifier(), Task.CLASSIFICATION, classes=LABELS)
+    odd = {**examples(1).rows[0], "odd": 1.0}
+    learner.predict_learn(Examples.of([odd], np.zeros(1), Classes(LABELS)))
+    reason = learner.predict_learn(examples(1)).refused[0]
+    assert "'odd' is missing, was there when SGDClassifier began to learn" in reason
+    assert "leave the field out ([record] leave_out) if only the first records had it" in reason
 
 
 def test_an_estimator_that_takes_nan_takes_rows_without_a_field() -> None:

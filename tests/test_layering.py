@@ -19,7 +19,7 @@ CONCRETE = {
     "stream.store_redis",
     "stream.store_embedded",
 }
-WIRING = {"stream.app"}
+WIRING = {"stream.log_kinds", "stream.store_kinds"}
 # What an outside system brings with it: none of it is known to what learns.
 OUTSIDE = {"kafka", "redis", "sqlite3", "socket", "time", "datetime", "pathlib", "threading"}
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("**/*.py"))]

@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from stream.errors import LogError, MissingTopicError, OffsetsExpiredError, Part
 from stream.log import Message
 from stream.log_kafka import KafkaAppender, KafkaLog
 from stream.log_process import ProcessLog
+from tests.waiting import until
 
 PATIENCE = 20.0
 ONLY = frozenset({0})
@@ -88,13 +88,6 @@ def alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"  # whose parent was killed may wait for init to take note of it
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.services

@@ -213,6 +213,38 @@ def test_an_error_in_a_users_file_names_its_line(folder: Path, text: str, expect
         build(config(folder, {"learner": "broken.py:x"}))
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ({"learner": "river.naive_bayes.GaussianNB"}, "GaussianNB"),
+        ({"learner": "sklearn.multiclass.OneVsRestClassifier",
+          "params": {"estimator": {"use": "sklearn.linear_model.SGDClassifier"}}},
+         "OneVsRestClassifier"),
+        ({"learner": "sklearn.neighbors.KNeighborsClassifier", "window": {"records": 50}},
+         "KNeighborsClassifier"),
+        ({"learner": "river.naive_bayes.GaussianNB", "window": {"records": 50}}, "GaussianNB"),
+    ],
+)  # fmt: skip
+def test_weights_that_a_learner_would_pass_over_are_refused(
+    folder: Path, model: dict[str, Any], name: str
+) -> None:
+    build(config(folder, model))
+    with pytest.raises(ConfigError, match=f"takes weights, got {name}: leave .record. weight out"):
+        build(config(folder, model, weight="w"))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"learner": LOGISTIC},
+        {"learner": "sklearn.linear_model.SGDClassifier"},
+        {"learner": "sklearn.ensemble.RandomForestClassifier", "window": {"records": 50}},
+    ],
+)
+def test_weights_that_a_learner_takes_are_served(folder: Path, model: dict[str, Any]) -> None:
+    build(config(folder, model, weight="w"))
+
+
 def test_a_description_names_the_road_and_the_windows(folder: Path) -> None:
     text = describe(config(folder, {"learner": LOGISTIC, "window": {"records": 2_000}}))
     assert "LogisticRegression, a river estimator, one record at a time" in text

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import river
 from river import base, compose, linear_model, naive_bayes, preprocessing
+from river.feature_extraction import TFIDF, BagOfWords
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
@@ -130,6 +131,17 @@ def taught(model: Any, trust: frozenset[str]) -> Any:
     if isinstance(learner, FromBatch):
         learner.close()
     return learner
+
+
+@pytest.mark.parametrize("words", [BagOfWords, TFIDF])
+def test_a_pipeline_over_a_text_field_comes_back_without_trust(words: Any) -> None:
+    model = compose.Pipeline(words(on="text"), naive_bayes.MultinomialNB())
+    for line, label in (("win a prize", "spam"), ("see you at noon", "ham")):
+        model.learn_one({"text": line}, label)
+    again = loads(check(model))
+    assert digest(again) == digest(model)
+    row = {"text": "a prize at noon"}
+    assert again.predict_proba_one(row) == model.predict_proba_one(row)
 
 
 def test_scikit_learn_estimators_come_back_as_they_were() -> None:

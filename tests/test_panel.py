@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from stream.app import Service, open_appender, open_log
+from stream.app import Service
 from stream.config import Config
 from stream.lines import Lines
 from stream.log import Message
+from stream.log_kinds import open_appender, open_log
 from stream.loop import Loop
 from stream.panel import INTERVAL, Panel
 from stream.report import Pace, finite, model_of
@@ -68,10 +70,10 @@ def watched(config: Config, make: Callable[[Pace], Panel | Lines], step: float =
     return calls
 
 
-def drawn(config: Config, step: float) -> tuple[str, int, int]:
+def drawn(config: Config, step: float, width: int = 100, height: int = 50) -> tuple[str, int, int]:
     """Return what a panel wrote, how often it drew a model, and how often it was called."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100, height=50, color_system=None)
+    console = Console(file=out, force_terminal=True, width=width, height=height, color_system=None)
     calls = watched(config, lambda pace: Panel("title", pace, console, Clock(step)), step=0.5)
     return out.getvalue(), out.getvalue().count("title  model 1@"), calls
 
@@ -91,6 +93,23 @@ def test_the_panel_draws_no_more_often_than_its_interval(config: Config) -> None
     assert calls > 5
     # A live display writes its last drawing once more when it stops.
     assert draws <= 2
+
+
+@pytest.mark.parametrize("width", [60, 100])
+@pytest.mark.parametrize("height", [7, 12, 17, 26])
+def test_the_panel_fits_few_lines_the_essential_first(
+    config: Config, width: int, height: int
+) -> None:
+    text, _, _ = drawn(config, INTERVAL, width, height)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).rpartition("╭")[2].splitlines()
+    end = next(i for i, line in enumerate(lines) if line.startswith("╰"))
+    assert end + 1 < height
+    shown = "\n".join(lines[:end])
+    assert "records" in shown and "lag" in shown
+    # First scores, then the others, then the newest member, which still learns, then older ones.
+    found = [name in shown for name in ("accuracy", "log loss", "3 (open)", "0 to 249")]
+    assert found == sorted(found, reverse=True)
+    assert sum(found) >= {7: 0, 12: 1, 17: 2, 26: 4}[height]
 
 
 def test_the_panel_waits_before_the_first_block(config: Config) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,21 +10,7 @@ from stream.cli import invoke
 from stream.log import Message
 from tests.command import CONFIG, alluvia, put, records, refused
 
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """Signals as they were, since commands run in this process too."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "alluvia.toml"
-    path.write_text(CONFIG, "utf-8")
-    return path
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 def test_a_key_without_a_prediction_exits_1(

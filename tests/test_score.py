@@ -14,6 +14,7 @@ from learners.base import LEARN, PREDICT, Classes, Examples, Predictions, Task
 from stream.ring import Ring
 from stream.score import Scores
 from stream.score_anomalies import BINS, bin_of
+from stream.score_metrics import NamedMetric
 
 BOTH = PREDICT | LEARN
 LABELS = ["a", "b", "c", "d"]
@@ -227,10 +228,15 @@ TASKS = st.sampled_from(list(Task))
 CUTS = st.lists(st.integers(0, 120), max_size=8).map(sorted)
 
 
-def metrics_of(task: Task) -> list[Any]:
-    if task is Task.ANOMALY:
-        return []
-    return [metrics.MAE()] if task is Task.REGRESSION else [metrics.Accuracy()]
+NAMED = {
+    Task.CLASSIFICATION: [metrics.Accuracy, metrics.CrossEntropy, metrics.ROCAUC, metrics.F1],
+    Task.REGRESSION: [metrics.MAE, metrics.RMSLE],
+    Task.ANOMALY: [metrics.RollingROCAUC],
+}
+
+
+def metrics_of(task: Task) -> list[NamedMetric]:
+    return [NamedMetric(kind.__name__, kind(), task) for kind in NAMED[task]]
 
 
 @settings(max_examples=60)

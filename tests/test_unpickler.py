@@ -175,6 +175,20 @@ def test_a_value_is_not_called_and_no_method_is_followed() -> None:
         loads(dumps(linear_model.LinearRegression().predict_one))
 
 
+def test_an_item_getter_looks_up_nothing_but_text_and_integers() -> None:
+    assert loads(crafted("operator:itemgetter", "a"))({"a": 1}) == 1
+    assert loads(crafted("operator:itemgetter", 1, "b"))({1: 2, "b": 3}) == (2, 3)
+    strange: list[tuple[Any, ...]] = [(), (1.5,), (True,), (("a",),), ("a", ["b"]), ({},)]
+    for items in strange:
+        with pytest.raises(StateError, match=r"operator\.itemgetter"):
+            loads(crafted("operator:itemgetter", *items))
+    made = b"\x80\x05" + text("operator") + text("itemgetter") + pickle.STACK_GLOBAL
+    called = made + b"(" + text("a") + b"tR"
+    for state in (made + b")\x81.", called + b"}b.", called + b"}\x85R."):
+        with pytest.raises(StateError):
+            loads(state)
+
+
 def test_arrays_take_only_bytes_that_fit() -> None:
     for arguments in (("O", (1,), "C", b"A" * 8), ("<f8", (9,), "C", b"A" * 8)):
         with pytest.raises(StateError):

@@ -25,8 +25,10 @@ from stream import app, manifest
 from stream.config import Config
 from stream.folder import Folder
 from stream.log import Log, Run
+from stream.log_kinds import open_log
 from stream.shard import Shard
 from stream.store import Entry, Store
+from stream.store_kinds import open_store
 from tests import runner
 
 MOMENTS = (
@@ -141,7 +143,6 @@ class DyingFolder(Folder):
 
 def run(config: Config, death: Death) -> Shard:
     """Run the service to the end of its log, or to its death."""
-    open_log, open_store = app.open_log, app.open_store
     with (
         mock.patch.object(app, "open_log", lambda *given: DyingLog(open_log(*given), death)),
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),
