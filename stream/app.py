@@ -180,9 +180,7 @@ def checkpoints_of(config: Config) -> Checkpoints:
 def open_files(config: Config, paths: list[Path], topic: str, now: int = 0) -> FileLog:
     """Return files as a log; records without a time of their own get `now`."""
     record = config.record
-    return FileLog(
-        lambda: [RecordFile(path, now, record) for path in paths], topic
-    )
+    return FileLog(lambda: [RecordFile(path, now, record) for path in paths], topic)
 
 
 def one_partition(log: Log) -> dict[int, Bounds]:

@@ -31,13 +31,12 @@ from stream.sections import (
     CheckpointConfig,
     LogConfig,
     ModelConfig,
-    Name,
     OutputConfig,
     RecordConfig,
     ScoreConfig,
     StoreConfig,
-    whole_number,
 )
+from stream.values import Name, whole_number
 
 
 class Config(BaseSettings):

@@ -22,8 +22,8 @@ from stream.log_kinds import open_log
 from stream.process import Interruption
 from stream.report import Pace
 from stream.runner import Display, display, summarize
-from stream.sections import INT64, Name
 from stream.units import parse_time
+from stream.values import INT64, Name
 
 MARK = "replay.json"
 PATIENCE = 0.5

@@ -127,9 +127,7 @@ def _scored(report: dict[str, Any]) -> dict[str, Any]:
     """Return scores with None for each figure where there was nothing to score."""
     if report["count"]:
         return report
-    return {
-        span: _blank(part) if isinstance(part, dict) else part for span, part in report.items()
-    }
+    return {span: _blank(part) if isinstance(part, dict) else part for span, part in report.items()}
 
 
 def _blank(figures: dict[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 
 from learners.digests import digest
 from stream.app import Service
 from stream.config import Config, load
-from stream.dead import LOOKED_AT, open_dead
+from stream.dead import LOOKED_AT, has_dead, open_dead
 from stream.errors import StreamError
 from stream.lines import Lines, event
 from stream.log_kinds import open_log
@@ -61,43 +62,56 @@ def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     if shard.lineage == 0:
         _show(event(config.name, "standby", {}) if as_json else f"{config.name}: {STOOD_BY}")
         return
-    overall = pace.overall()
-    model = model_of(shard)
-    identity = digest(shard.learner.estimator)
-    aside = model["counts"]["set_aside"]
-    reason, times = commonest(config) if aside else ("", 0)
+    told = model_of(shard) | {
+        "overall": pace.overall(),
+        "digest": digest(shard.learner.estimator),
+        "set_aside_most": _commonest(config) if shard.counts["set_aside"] else None,
+    }
     if as_json:
-        told = model | {"overall": overall, "digest": identity}
-        told["set_aside_most"] = {"reason": reason, "count": times} if aside else None
         _show(event(config.name, "summary", told))
         return
-    counts = model["counts"]
-    parts: list[RenderableType] = [
-        f"{config.name}, model {model['version']}",
-        f"records  {counts['records']:,} ({rate(overall)} in this run), "
-        f"learned {counts['learned']:,}, dead letters {counts['set_aside']:,}",
-        "",
-        score_table(model["scores"]),
-    ]
-    if model["members"]:
-        parts += ["", member_table(model["members"])]
-    parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]
-    if aside:
-        every = "every record was set aside" if aside == counts["records"] else "set aside"
-        of = f"{aside:,}" if aside <= LOOKED_AT else f"the last {LOOKED_AT:,}"
-        parts += ["", f"{every}, most often ({times:,} of {of}): {reason}; `alluvia dead` has all"]
     # A reason quotes what it likes, which must not be taken for markup.
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(Group(*parts, "", f"digest  {identity}"))
+    console.print(Group(*_parts(config.name, told)))
 
 
-def commonest(config: Config) -> tuple[str, int]:
+def _parts(name: str, told: dict[str, Any]) -> Iterator[RenderableType]:
+    """Yield what a summary shows, from the top down."""
+    counts, most = told["counts"], told["set_aside_most"]
+    yield f"{name}, model {told['version']}"
+    yield (
+        f"records  {counts['records']:,} ({rate(told['overall'])} in this run), "
+        f"learned {counts['learned']:,}, dead letters {counts['set_aside']:,}"
+    )
+    yield ""
+    yield score_table(told["scores"])
+    if told["members"]:
+        yield ""
+        yield member_table(told["members"])
+    for reason in told["skipped"][-1:]:
+        yield f"a window was skipped: {reason}"
+    if most is not None:
+        aside = counts["set_aside"]
+        every = "every record was set aside" if aside == counts["records"] else "set aside"
+        of = f"{aside:,}" if aside <= LOOKED_AT else f"the last {LOOKED_AT:,}"
+        yield ""
+        yield f"{every}, most often ({most['count']:,} of {of}): {most['reason']}"
+        yield "`alluvia dead` tells of each"
+    yield ""
+    yield f"digest  {told['digest']}"
+
+
+def _commonest(config: Config) -> dict[str, Any]:
     """Return the commonest reason of a service's dead letters and its count."""
+    found = None
     try:
-        with contextlib.closing(open_dead(config)) as dead:
-            return dead.commonest() or ("no letter is there any more", 0)
+        if has_dead(config):
+            with contextlib.closing(open_dead(config)) as dead:
+                found = dead.commonest()
     except StreamError as error:
-        return str(error), 0
+        found = str(error), 0
+    reason, count = found or ("the letters are not there any more", 0)
+    return {"reason": reason, "count": count}
 
 
 def _show(line: str) -> None:

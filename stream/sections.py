@@ -2,122 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    PlainSerializer,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from learners.base import Label
 from stream.refusal import shown
 from stream.secrecy import masked
-from stream.units import (
-    UnitError,
-    format_duration,
-    format_size,
-    parse_duration,
-    parse_size,
-    parse_time,
+from stream.values import (
+    Bytes,
+    ClassLabel,
+    Count,
+    Few,
+    FieldPath,
+    FilePath,
+    Kind,
+    Lifetime,
+    Milliseconds,
+    Name,
+    Start,
+    Step,
+    kind_of,
+    whole_number,
 )
-
-INT64 = 2**63
-
-
-def whole_number(value: object) -> object:
-    """Refuse true and false where a number is wanted; pydantic takes them for 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError(f"wanted a whole number, got {str(value).lower()}: write a number")
-    return value
-
-
-def _ttl(value: object) -> int | None:
-    try:
-        return None if value == "none" else parse_duration(value)
-    except UnitError as error:
-        raise ValueError(f'{error}, or "none" to keep predictions for ever') from error
-
-
-def _start(value: object) -> object:
-    return value if value in ("earliest", "latest") else parse_time(value)
-
-
-def _path_in_record(value: str) -> str:
-    if not all(value.split(".")):
-        raise ValueError(f'wanted a path such as "customer.id", got {value!r}: fill in every name')
-    return value
-
-
-def _label(value: object) -> object:
-    if isinstance(value, str):
-        return value
-    # The decoder sets aside other labels, so that none would ever be one of these.
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        if -INT64 <= value < INT64:
-            return value
-    raise ValueError(
-        f"wanted a label, got {shown(value)}: write a string, a whole number of 64 bits or a bool"
-    )
-
-
-def _kind(label: Label) -> str:
-    """Return what a label is; labels of one kind are told apart by `==` as a reader would."""
-    if isinstance(label, str):
-        return "a string"
-    return "a bool" if isinstance(label, bool) else "a number"
-
-
-def _file_path(value: Path) -> Path:
-    if "\0" in str(value):
-        raise ValueError(f"wanted a path, got {shown(str(value))} with a NUL in it: take it out")
-    if any(len(os.fsencode(part)) > 255 for part in value.parts) or len(str(value)) > 2_000:
-        raise ValueError(f"wanted a path with short names, got {shown(str(value))}: shorten it")
-    return value
-
-
-def _step(value: object) -> object:
-    step = value if isinstance(value, dict) else {"use": value}
-    if not isinstance(step.get("use"), str):
-        raise ValueError(
-            f'wanted an import path or {{use = "module.Name"}}, got {value!r}: name what to use'
-        )
-    return step
-
-
-def _name(value: str) -> str:
-    if "/" in value or not value[:1].isalnum() or not value.isascii() or len(value) > 200:
-        raise ValueError(f"wanted a short name, got {value!r}: start with a letter or a digit")
-    if not all(character.isalnum() or character in "._-" for character in value):
-        raise ValueError(f"wanted a name, got {value!r}: use letters, digits and . _ - only")
-    return value
-
-
-Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, lt=INT64)]
-Few = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000)]
-FilePath = Annotated[Path, AfterValidator(_file_path)]
-Name = Annotated[str, AfterValidator(_name)]
-FieldPath = Annotated[str, AfterValidator(_path_in_record)]
-ClassLabel = Annotated[Label, BeforeValidator(_label)]
-Step = Annotated[dict[str, JsonValue], BeforeValidator(_step)]
-Kind = Literal["number", "category", "bool", "text"]
-Milliseconds = Annotated[
-    int, BeforeValidator(parse_duration), Field(ge=1), PlainSerializer(format_duration)
-]
-Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1), PlainSerializer(format_size)]
-Lifetime = Annotated[
-    int | None,
-    BeforeValidator(_ttl),
-    PlainSerializer(lambda value: "none" if value is None else format_duration(value)),
-]
 
 
 class Section(BaseModel):
@@ -168,7 +76,7 @@ class RecordConfig(Section):
     types: dict[FieldPath, Kind] = {}
     classes: list[ClassLabel] = []
     positive: ClassLabel | None = None
-    start: Annotated[Literal["earliest", "latest"] | int, BeforeValidator(_start)] = "earliest"
+    start: Start = "earliest"
     warm_up: FilePath | None = None
     max_bytes: Bytes = Field(default="1MB", validate_default=True)
 
@@ -209,7 +117,7 @@ class RecordConfig(Section):
         listed = ", ".join(map(shown, classes))
         if len(set(classes)) < len(classes):
             raise ValueError(f"wanted each class once, got {listed}: remove the double")
-        kinds = list(dict.fromkeys(map(_kind, classes)))
+        kinds = list(dict.fromkeys(map(kind_of, classes)))
         if len(kinds) > 1:
             raise ValueError(
                 f"wanted classes of one kind, got {listed}, {' and '.join(kinds)}: write them as "
@@ -217,8 +125,8 @@ class RecordConfig(Section):
             )
         if classes and positive is not None and positive not in classes:
             raise ValueError(
-                f"wanted positive among classes, got {shown(positive)}, {_kind(positive)}: choose "
-                f"one of {listed}"
+                f"wanted positive among classes, got {shown(positive)}, {kind_of(positive)}: "
+                f"choose one of {listed}"
             )
         if len(classes) == 1:
             raise ValueError(

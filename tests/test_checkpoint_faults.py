@@ -120,3 +120,17 @@ def test_of_owners_that_claim_at_once_one_goes_on(tmp_path: Path, kind: str) -> 
     assert len({lineage for _, _, lineage in found}) == 1
     assert any(what == "published" for what, _, _ in found)
     assert sequence_of(checkpoints(tmp_path)) in (0, 1)
+
+
+def test_what_is_torn_is_told_once(
+    three: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "torn"
+    shutil.copytree(three, path)
+    names = sorted(found.name for found in path.glob("manifest-*"))
+    (path / names[-1]).write_bytes(b"torn")
+    owner = checkpoints(path)
+    for _ in range(2):
+        assert sequence_of(owner) == 5
+    owner.claim(snapshot())
+    assert [names[-1] in record.getMessage() for record in caplog.records] == [True]

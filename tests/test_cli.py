@@ -195,3 +195,13 @@ def test_version_and_help_do_not_load_the_learners() -> None:
     assert done.returncode == 0, done.stderr
     assert "replay" in done.stdout
     assert "alluvia 0." in done.stdout
+
+
+@pytest.mark.parametrize("module", ["lookup", "letters", "feed"])
+def test_what_needs_no_learner_does_not_load_them(module: str) -> None:
+    program = (
+        f"import sys, stream.{module}; heavy = {{'river', 'sklearn', 'pandas', 'scipy'}}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -175,7 +175,7 @@ def test_a_missing_file_column_and_a_cut_archive_are_refused(tmp_path: Path) -> 
     ],
 )
 def test_a_first_line_that_is_a_record_is_no_header(
-    tmp_path: Path, record: dict[str, str], missing: str
+    tmp_path: Path, record: dict[str, Any], missing: str
 ) -> None:
     path = written(tmp_path, "a.tsv", "ham\tsay hi\nspam\twin\n")
     with pytest.raises(ConfigError, match=rf"wanted {missing} of \[record\]") as caught:

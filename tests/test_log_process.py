@@ -18,7 +18,7 @@ from stream.errors import LogError, MissingTopicError, OffsetsExpiredError, Part
 from stream.log import Message
 from stream.log_kafka import KafkaAppender, KafkaLog
 from stream.log_process import ProcessLog
-from tests.waiting import until
+from tests.waiting import alive, until
 
 PATIENCE = 20.0
 ONLY = frozenset({0})
@@ -80,14 +80,6 @@ def topic(kafka_servers: str, topic_name: str) -> Iterator[Topic]:
     made = Topic(kafka_servers, topic_name)
     yield made
     made.close()
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # whose parent was killed may wait for init to take note of it
 
 
 @pytest.mark.services
@@ -220,6 +212,24 @@ def test_an_option_that_is_wrong_is_refused_in_the_same_words() -> None:
     with pytest.raises(LogError) as there:
         ProcessLog("127.0.0.1:1", "t", "group", wrong)
     assert str(there.value) == str(here.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("sesion_timeout_ms", "did you mean 'session_timeout_ms'?"),
+        ("foo_bar", "got 'foo_bar': leave it out"),
+    ],
+)
+def test_only_a_near_option_is_suggested(option: str, hint: str) -> None:
+    with pytest.raises(LogError) as caught:
+        KafkaLog("127.0.0.1:1", "t", None, {option: 1})
+    assert str(caught.value).endswith(hint)
+
+
+def test_a_host_that_is_no_name_is_not_reached() -> None:
+    with pytest.raises(LogError, match=r"wanted a Kafka broker at a\.\.b:1"):
+        KafkaLog("a..b:1", "t", None, {"bootstrap_timeout_ms": 1})
 
 
 def test_an_option_that_no_other_process_can_have_is_refused() -> None:

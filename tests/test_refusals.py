@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +19,13 @@ def test_a_key_without_a_prediction_exits_1(
 ) -> None:
     assert invoke(["lookup", str(config), "nobody"]) == 1
     assert "'nobody'" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_utf8_is_looked_up_and_not_found(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["lookup", str(config), os.fsdecode(b"\xff")]) == 1
+    assert "no prediction for the key '\\udcff'" in capsys.readouterr().err
 
 
 def test_a_wrong_configuration_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +112,73 @@ def test_replay_refuses_a_name_that_holds_something_else(
     assert "model 1@41" in told.out
 
 
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        (["--from", "99999999999999999999999"], "from 0 to 9223372036854775807, got 99999999999"),
+        (["--from", "9" * 5_000], "wanted an offset from 0 to 9223372036854775807"),
+        (["--to", str(2**63)], "wanted an offset from 0 to 9223372036854775807"),
+        (["--from", "-3"], "wanted an offset from 0 to 9223372036854775807, got -3"),
+        (["--from", "20", "--to", "20"], "no record from offset 20"),
+        (["--from", "50"], "no record from offset 50"),
+        (["--from", str(2**63 - 1)], "record"),
+        (["--to", "0"], "no record from offset 0"),
+    ],
+)
+@pytest.mark.parametrize("history", ["--log", "--file"])
+def test_a_replay_of_nothing_is_refused_and_leaves_nothing(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    history: str,
+    bounds: list[str],
+    expected: str,
+) -> None:
+    file = config.with_name("h.jsonl")
+    file.write_text(records(50), "utf-8")
+    put(config, *(Message(None, line.encode(), 0) for line in records(50).splitlines()))
+    source = [history] if history == "--log" else [history, str(file)]
+    sentence = refused(capsys, "replay", str(config), *source, "--as", "again", *bounds)
+    assert expected in sentence.replace("got none in file h.jsonl", "no record")
+    assert not (config.parent / ".alluvia").exists()
+
+
+def test_a_replay_of_an_empty_history_is_refused_and_leaves_nothing(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(config)
+    file = config.with_name("h.jsonl")
+    file.write_text("\n", "utf-8")
+    for source in (["--log"], ["--file", str(file)]):
+        assert "record" in refused(capsys, "replay", str(config), *source, "--as", "again")
+    assert not (config.parent / ".alluvia").exists()
+
+
+def test_a_replay_that_has_ended_may_be_asked_for_again(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(config, *(Message(None, line.encode(), 0) for line in records(50).splitlines()))
+    again = ["replay", str(config), "--log", "--as", "again", "--from", "40"]
+    for _ in range(2):
+        assert invoke(again) == 0
+        assert "model 1@10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import sys\nsys.exit(3)\n", "import sys\ndef make():\n    sys.exit('no')\n"],
+)
+def test_a_model_that_calls_exit_is_refused(
+    config: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    config.with_name("mine.py").write_text(text, "utf-8")
+    pipeline = CONFIG[CONFIG.index("pipeline") : CONFIG.index("[store]")]
+    config.write_text(CONFIG.replace(pipeline, 'learner = "mine.py:make"\n'), "utf-8")
+    put(config)
+    sentence = refused(capsys, "run", str(config), "--until-end")
+    assert "a call of sys.exit in mine.py, line " in sentence
+    sys.modules.pop("alluvia_user_mine", None)
+
+
 def test_what_was_not_foreseen_is_a_sentence_too(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,3 +214,38 @@ def test_feed_takes_a_rate_and_counts_ragged_rows(
     assert out.startswith("3 records")
     assert "1 rows did not have" in out
     assert "500/s" in refused(capsys, *feeding[:-1], "fast")
+
+
+def test_feed_refuses_a_file_without_a_header_and_appends_nothing(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = config.with_name("h.jsonl"), config.with_name("sms.tsv")
+    good.write_text(records(10), "utf-8")
+    bad.write_text("ham\tsay hi\nspam\twin\n", "utf-8")
+    sentence = refused(capsys, "feed", str(config), str(good), str(bad))
+    assert "'id', 'label' of [record]" in sentence
+    assert "--columns" in sentence
+    assert not config.with_name("log.db").exists()
+
+
+def test_feed_tells_of_records_that_no_label_comes_with(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = config.with_name("h.csv")
+    history.write_text("id,x\n1,2\n", "utf-8")
+    assert invoke(["feed", str(config), str(history)]) == 0
+    assert "h.csv has no column 'label'" in capsys.readouterr().out
+
+
+def test_feed_refuses_another_number_of_partitions_than_the_topic_has(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = config.with_name("h.jsonl")
+    history.write_text(records(10), "utf-8")
+    feeding = ["feed", str(config), str(history)]
+    assert invoke([*feeding, "--partitions", "2"]) == 0
+    sentence = refused(capsys, *feeding, "--partitions", "3")
+    assert "with 3 partition(s), got it with 2" in sentence
+    for more in (["--partitions", "2"], []):
+        assert invoke([*feeding, *more]) == 0
+        assert "made with" not in capsys.readouterr().out

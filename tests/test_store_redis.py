@@ -156,6 +156,8 @@ def test_an_unreachable_server_is_named_without_the_password() -> None:
         "http://:hush@127.0.0.1:6379",
         "redis+sentinel://:hush@127.0.0.1:26379",
         "redis+cluster://:hush@",
+        "redis://:hush@a..b:6379",
+        "redis+sentinel://:hush@a..b:26379/main",
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_the_password(url: str) -> None:
@@ -279,6 +281,16 @@ def test_a_cluster_holds_a_service_on_one_node(serve: Serve) -> None:
     server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
     until(lambda: "cluster_state:ok" in server.client.execute_command("CLUSTER", "INFO"))
     check(RedisStore(server.url.replace("redis:", "redis+cluster:"), "fraud"))
+
+
+def test_a_sentinel_that_does_not_answer_is_told_without_a_client_in_it() -> None:
+    store = RedisStore(f"redis+sentinel://127.0.0.1:{free_port()}/main/0", "fraud")
+    with pytest.raises(StoreError, match="no Sentinel names a primary of 'main', and not") as e:
+        store.get(["a"])
+    assert "<" not in str(e.value)
+    with pytest.raises(StoreError, match="no Sentinel names a primary of 'main'"):
+        store.claim(1)
+    store.close()
 
 
 def test_sentinel_names_the_primary(serve: Serve, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""The values of the configuration: what each kind of them takes, and how it refuses another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer
+
+from learners.base import Label
+from stream.refusal import shown
+from stream.units import (
+    UnitError,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+    parse_time,
+)
+
+INT64 = 2**63
+
+
+def whole_number(value: object) -> object:
+    """Refuse true and false where a number is wanted; pydantic takes them for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"wanted a whole number, got {str(value).lower()}: write a number")
+    return value
+
+
+def _ttl(value: object) -> int | None:
+    try:
+        return None if value == "none" else parse_duration(value)
+    except UnitError as error:
+        raise ValueError(f'{error}, or "none" to keep predictions for ever') from error
+
+
+def _start(value: object) -> object:
+    return value if value in ("earliest", "latest") else parse_time(value)
+
+
+def _path_in_record(value: str) -> str:
+    if not all(value.split(".")):
+        raise ValueError(f'wanted a path such as "customer.id", got {value!r}: fill in every name')
+    return value
+
+
+def _label(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    # The decoder sets aside other labels, so that none would ever be one of these.
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        if -INT64 <= value < INT64:
+            return value
+    raise ValueError(
+        f"wanted a label, got {shown(value)}: write a string, a whole number of 64 bits or a bool"
+    )
+
+
+def kind_of(label: Label) -> str:
+    """Return what a label is; labels of one kind are told apart by `==` as a reader would."""
+    if isinstance(label, str):
+        return "a string"
+    return "a bool" if isinstance(label, bool) else "a number"
+
+
+def _file_path(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError(f"wanted a path, got {shown(str(value))} with a NUL in it: take it out")
+    if any(len(os.fsencode(part)) > 255 for part in value.parts) or len(str(value)) > 2_000:
+        raise ValueError(f"wanted a path with short names, got {shown(str(value))}: shorten it")
+    return value
+
+
+def _step(value: object) -> object:
+    step = value if isinstance(value, dict) else {"use": value}
+    if not isinstance(step.get("use"), str):
+        raise ValueError(
+            f'wanted an import path or {{use = "module.Name"}}, got {value!r}: name what to use'
+        )
+    return step
+
+
+def _name(value: str) -> str:
+    if "/" in value or not value[:1].isalnum() or not value.isascii() or len(value) > 200:
+        raise ValueError(f"wanted a short name, got {value!r}: start with a letter or a digit")
+    if not all(character.isalnum() or character in "._-" for character in value):
+        raise ValueError(f"wanted a name, got {value!r}: use letters, digits and . _ - only")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, lt=INT64)]
+Few = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000)]
+FilePath = Annotated[Path, AfterValidator(_file_path)]
+Name = Annotated[str, AfterValidator(_name)]
+FieldPath = Annotated[str, AfterValidator(_path_in_record)]
+ClassLabel = Annotated[Label, BeforeValidator(_label)]
+Step = Annotated[dict[str, JsonValue], BeforeValidator(_step)]
+Kind = Literal["number", "category", "bool", "text"]
+Start = Annotated[Literal["earliest", "latest"] | int, BeforeValidator(_start)]
+Milliseconds = Annotated[
+    int, BeforeValidator(parse_duration), Field(ge=1), PlainSerializer(format_duration)
+]
+Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1), PlainSerializer(format_size)]
+Lifetime = Annotated[
+    int | None,
+    BeforeValidator(_ttl),
+    PlainSerializer(lambda value: "none" if value is None else format_duration(value)),
+]
