@@ -81,8 +81,9 @@ class FromRiver:
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
         learned = (rows.op & LEARN) != 0
+        # Also when nothing is learned: some transformers note a field that they are only asked.
+        self._saved = None
         if learned.any():
-            self._saved = None
             if not self.takes_weight and (rows.weight[learned] != 1.0).any():
                 raise no_weights(name_of(self.model))
         if self.task is Task.CLASSIFICATION:

@@ -150,8 +150,7 @@ class Unpickler(pickle._Unpickler):
 
     def _put(self, pairs: dict[Any, Any]) -> None:
         target = _holder(self.stack[-1], dict)
-        if type(target) is not dict:
-            # Some dicts show their keys as attributes.
+        if _shows_keys(target):
             _check_names(pairs)
         for key, value in pairs.items():
             target[key] = value
@@ -218,6 +217,18 @@ def _holder(target: Any, *kinds: type) -> Any:
     if not isinstance(target, kinds):
         _refuse_call(type(target))
     return target
+
+
+_PLAIN = (object, dict, collections.Counter, collections.defaultdict, collections.OrderedDict)
+
+
+def _shows_keys(target: dict[Any, Any]) -> bool:
+    """Return whether a dict may show its keys as attributes; in others they are a user's data."""
+    ways = {"__getattr__", "__getattribute__", "__setattr__"}
+    own = [kind for kind in type(target).__mro__ if kind not in _PLAIN]
+    return any(ways & vars(kind).keys() for kind in own) or (
+        getattr(target, "__dict__", None) is target
+    )
 
 
 def _check_names(attributes: dict[Any, Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import functools
 import importlib
 import pickle
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import compose, forest, linear_model, preprocessing, tree
+from sklearn import utils
 from sklearn.linear_model import LogisticRegression
 
 from learners.allowed import CALLED, MADE, VALUES
@@ -165,6 +167,41 @@ def test_a_state_does_not_rewrite_classes_or_set_special_attributes() -> None:
     for state in (b"}" + text("__deepcopy__") + b"Ns", b"N}" + text("__class__") + b"Ns\x86"):
         with pytest.raises(StateError, match="plain attributes"):
             loads(fills(name, state))
+
+
+def test_words_and_fields_may_begin_as_special_attributes_do() -> None:
+    counts = collections.Counter({"____": 3, "__class__": 1})
+    again = loads(dumps(collections.defaultdict(collections.Counter, {"__x": counts})))
+    assert again == {"__x": counts}
+    assert type(again["__x"]) is collections.Counter
+    scaler = preprocessing.StandardScaler()
+    scaler.learn_one({"__x": 1.0, "__class__": 2.0})
+    assert loads(dumps(scaler)).transform_one({"__x": 1.0, "__class__": 2.0})
+
+
+class Shown(dict):  # type: ignore[type-arg]
+    """A dict that shows its keys as attributes."""
+
+    def __getattr__(self, name: str) -> object:
+        return self[name]
+
+
+class Same(dict):  # type: ignore[type-arg]
+    """A dict that is its own attributes."""
+
+    def __init__(self) -> None:
+        self.__dict__ = self
+
+
+@pytest.mark.parametrize("kind", [Shown, Same, utils.Bunch])
+def test_a_dict_that_shows_its_keys_as_attributes_takes_no_special_ones(kind: type) -> None:
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    module, _, rest = name.partition(":")
+    head = b"\x80\x05" + text(module) + text(rest) + pickle.STACK_GLOBAL
+    trust = frozenset({name.replace(":", ".")})
+    state = b")R" + text("__deepcopy__") + b"Ns."
+    with pytest.raises(StateError, match="plain attributes"):
+        loads(head + state, trust)
 
 
 def test_a_value_is_not_called_and_no_method_is_followed() -> None:
