@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stream.app import Service
 from stream.log import Message
 from stream.loop import Loop
@@ -20,6 +22,7 @@ def tables(**record: Any) -> dict[str, Any]:
     return {"task": "classification", "record": {"label": LABEL, **record}, "model": BAYES}
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     stream = streams.drifting(3_000, 1)
     lines = [json.dumps({**x, LABEL: y}) for x, y in stream]

@@ -108,6 +108,7 @@ def test_metrics_are_built_and_tried(config: Path, capsys: pytest.CaptureFixture
     assert "metric river.metrics.ROCAUC would count 29" in shown(capsys, config)
 
 
+@pytest.mark.slow
 def test_the_file_to_warm_up_with_must_be_there_until_it_was_learned(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_checkpoint_folder_that_cannot_be_written_is_refused(
     assert "set [checkpoint] path" in sentence
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_check_in_the_checkpoint_folder(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +151,7 @@ def test_nothing_is_left_of_a_check_in_the_checkpoint_folder(
     assert files(place) == before
 
 
+@pytest.mark.slow
 def test_a_model_that_has_taken_nothing_is_not_bound_to_its_configuration(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +168,7 @@ def test_a_model_that_has_taken_nothing_is_not_bound_to_its_configuration(
     assert "made with another configuration" in refused(capsys, "check", str(config))
 
 
+@pytest.mark.slow
 def test_a_start_that_was_changed_holds_where_nothing_was_taken(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,7 @@ def learn(estimator: Any, rows: int) -> None:
                 break
 
 
+@pytest.mark.slow
 def test_every_river_estimator_comes_back_as_it_was() -> None:
     failures, seen = [], 0
     for name, estimator in river_estimators():
@@ -187,6 +188,7 @@ def losses() -> Iterator[Any]:
                     yield kind(loss=loss, **fixed)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("classes", [2, 3])
 def test_every_classifier_and_every_loss_of_scikit_learn_comes_back(classes: int) -> None:

@@ -75,6 +75,7 @@ def test_several_partitions_are_refused(config: Path, capsys: pytest.CaptureFixt
     assert "--partitions 1" in refused(capsys, "run", str(config), "--until-end")
 
 
+@pytest.mark.slow
 def test_what_is_no_checkpoint_of_this_configuration_is_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +92,7 @@ def test_what_is_no_checkpoint_of_this_configuration_is_refused(
         assert "torn or altered" in refused(capsys, command, str(config))
 
 
+@pytest.mark.slow
 def test_replay_refuses_a_name_that_holds_something_else(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,7 @@ class Tracked(str):
     __slots__ = ("__weakref__",)
 
 
+@pytest.mark.slow
 def test_names_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schemas, "MANY_NAMES", 50)
     seen = schema(take=["x"])

@@ -234,6 +234,7 @@ def test_a_metric_from_the_users_file_is_trusted_when_it_is_restored(tmp_path: P
         stranger.restore(first.state())
 
 
+@pytest.mark.slow
 def test_a_run_keeps_metrics_across_a_restart(tmp_path: Path) -> None:
     messages = streams.drifting(600, 4).messages()
     outcomes = {}
