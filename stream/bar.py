@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.file_log import FileLog
-from stream.log import Log
+from stream.log import Place
 from stream.loop import Loop
 from stream.report import Pace
 from stream.tables import rate
@@ -25,17 +25,21 @@ class Bar:
     ----------
     pace
         Measures the run.
-    log
-        The history.
+    files
+        The history, if it is in files: without an end their bytes are counted.
     begin, until
-        Offsets of each partition; without an end the bytes of the files are counted.
+        Offsets of each partition.
     """
 
     def __init__(
-        self, pace: Pace, log: Log, begin: Mapping[int, int], until: Mapping[int, int] | None
+        self,
+        pace: Pace,
+        files: FileLog | None,
+        begin: Mapping[Place, int],
+        until: Mapping[Place, int] | None,
     ) -> None:
         self._pace = pace
-        self._log = log
+        self._files = files
         self._begin = begin
         self._until = until
         self._drawn = 0.0
@@ -70,9 +74,10 @@ class Bar:
         self._bar.update(self._task, completed=done, total=total, told=told, refresh=True)
 
     def _done(self, loop: Loop) -> tuple[int, int]:
-        if self._until is None and isinstance(self._log, FileLog):
-            return self._log.read
-        at = loop.shard.offsets(self._log.topic) or self._begin
-        until = self._until or {}
-        begun = sum(self._begin.values())
-        return sum(at.values()) - begun, sum(until.values()) - begun
+        if self._until is None and self._files is not None:
+            return self._files.read
+        until, at = self._until or {}, loop.shard.offsets
+        done = sum(at.get(place, first) - first for place, first in self._begin.items())
+        if self._until is None:
+            return done, done + (loop.lag() or 0)
+        return done, sum(until[place] - first for place, first in self._begin.items())

@@ -10,14 +10,7 @@ from pathlib import Path
 
 from learners.base import HasMembers
 from learners.errors import LearnerFailedError
-from stream.app import (
-    checkpoints_of,
-    new_shard,
-    one_partition,
-    open_files,
-    refuse_lost,
-    start_of,
-)
+from stream.app import new_shard
 from stream.block import DeadLetter
 from stream.checkpoint import resumed
 from stream.config import Config, load
@@ -28,6 +21,7 @@ from stream.log import Bounds, Log, Run
 from stream.log_errors import expired
 from stream.log_kinds import open_log
 from stream.model import describe
+from stream.session import checkpoints_of, open_files, refuse_lost, start_of
 from stream.shard import Shard
 from stream.store_kinds import open_store
 
@@ -59,16 +53,19 @@ def check(path: Path) -> None:
         _try_warm_up(config, trial)
     with closing(open_log(config, None)) as log:
         try:
-            bounds = one_partition(log)
+            bounds = log.bounds()
         except MissingTopicError as error:
             _show("log", f"{config.log.kind}, answers; {error}")
             return
-        _show("log", _bounds(config, bounds))
+        _show("log", _bounds(config.log.kind, log.topic, bounds))
+        if config.label is not None and config.label.topic is not None:
+            with closing(open_log(config, None, config.label.topic)) as labels:
+                _show("labels", _bounds(config.log.kind, labels.topic, labels.bounds()))
         _show("first records", _first_records(config, trial, list(_runs(log, bounds))))
         with closing(open_log(config, config.log.group)) as member:
             refuse_lost(checkpoints_of(config), member, config)
         if saved is None or not positions:
-            begin = start_of(config, log, bounds)
+            begin = start_of(config, log)
             would = f"a new model would begin at offset {_offsets(begin)}"
         else:
             offsets = {p.partition: p.offset for p in positions if p.topic == log.topic}
@@ -88,8 +85,8 @@ def _offsets(offsets: dict[int, int]) -> str:
     return ", ".join(f"{offset:,}" for offset in offsets.values()) or "of its first record"
 
 
-def _bounds(config: Config, bounds: dict[int, Bounds]) -> str:
-    lines = [f"{config.log.kind}, answers; topic {config.log.topic}"]
+def _bounds(kind: str, topic: str, bounds: dict[int, Bounds]) -> str:
+    lines = [f"{kind}, answers; topic {topic}"]
     for partition, (first, end) in bounds.items():
         held = f"offsets {first:,} to {end - 1:,}" if end > first else "empty: `alluvia feed` it"
         lines.append(f"partition {partition}: {held}")
@@ -127,9 +124,7 @@ def _first_records(config: Config, trial: Shard, runs: Sequence[Run]) -> str:
     decoder = trial.decoder
     lines += [f"field {name}: {kind}" for name, kind in decoder.schema.kinds.items()]
     if decoder.classes.labels:
-        lines.append(
-            f"classes of {config.record.label}: " + ", ".join(map(repr, decoder.classes.labels))
-        )
+        lines.append("classes: " + ", ".join(map(repr, decoder.classes.labels)))
     lines += [f"metric {one.path} would count {one.count:,}" for one in trial.scores.metrics]
     return "\n".join(lines)
 

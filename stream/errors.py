@@ -1,6 +1,6 @@
 """The service's errors: each one sentence of what was wanted, what was got, and the remedy."""
 
-from learners.errors import AlluviaError
+from learners.errors import AlluviaError, LearnerFailedError
 
 
 class StreamError(AlluviaError):
@@ -23,6 +23,18 @@ class OffsetsExpiredError(LogError):
     """The log no longer holds the offset to go on from."""
 
 
+class TopicRecreatedError(LogError):
+    """The topic is another one than that which was read, under the same name."""
+
+
+class UnavailableError(LogError):
+    """The log gives no answer for now; it is worth asking again."""
+
+
+class ProducerFencedError(LogError):
+    """Another producer has begun under the same name; what this one sends does not land."""
+
+
 class PartitionsRevokedError(LogError):
     """The group took this consumer's partitions away; save, and wait for an assignment."""
 
@@ -31,9 +43,34 @@ class StoreError(StreamError):
     """The store cannot be reached or refuses a write."""
 
 
+class RecordFailedError(LearnerFailedError):
+    """A record made the learner raise.
+
+    Attributes
+    ----------
+    record
+        Its topic, partition and offset.
+    late
+        Whether it was to be learned after it waited for a label.
+    """
+
+    def __init__(self, error: LearnerFailedError, record: tuple[str, int, int], late: bool) -> None:
+        super().__init__(str(error), error.row)
+        self.record = record
+        self.late = late
+
+
 class FencedError(StreamError):
     """Another owner has claimed this model; what this one does no longer lands."""
 
 
 class CheckpointError(StreamError):
     """A checkpoint is torn, altered, or not this configuration's."""
+
+
+class SignatureError(CheckpointError):
+    """A checkpoint or its journal is not signed as `[checkpoint] key` wants it."""
+
+
+class JournalError(CheckpointError):
+    """The journal is torn, altered, or tells of records that the log does not hold any more."""

@@ -31,6 +31,10 @@ class FileLog:
         self._next = 0
         self.ended = False
 
+    def anew(self) -> FileLog:
+        """Return the same files as another log."""
+        return FileLog(self._open, self.topic)
+
     @property
     def read(self) -> tuple[int, int]:
         """How many bytes of how many have been read, for a progress bar."""
@@ -68,7 +72,7 @@ class FileLog:
         if not messages:
             self.ended = True
             return None
-        keys, values, times = (list(column) for column in zip(*messages, strict=True))
+        keys, values, times, _ = (list(column) for column in zip(*messages, strict=True))
         offsets = list(range(self._next, self._next + len(messages)))
         self._next += len(messages)
         return Run(self.topic, PARTITION, offsets, times, keys, values)

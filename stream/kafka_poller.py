@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import AuthorizationError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
 from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
@@ -228,7 +228,11 @@ class Poller:
                 self._watch(heard=False)
                 time.sleep(IDLE_MS / 1000)
             else:
-                self._halt(LogError(f"wanted to read {self._topic}, got {error!r}: restart"))
+                refused = isinstance(error, AuthorizationError)
+                remedy = (
+                    "give the user the rights listed in docs/kafka.md" if refused else "restart"
+                )
+                self._halt(LogError(f"wanted to read {self._topic}, got {error!r}: {remedy}"))
 
     def _observe(self, heard: bool) -> None:
         """Note how far the partitions go."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
+
+Place = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+Headers = tuple[tuple[str, bytes], ...]
+"""What a message says beside its key and value, by name."""
 
 
 class Message(NamedTuple):
@@ -13,6 +19,7 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     time: int
+    headers: Headers = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +39,31 @@ class Run:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def __getitem__(self, part: slice) -> Run:
+        """Return the records of a slice."""
+        return Run(
+            self.topic,
+            self.partition,
+            self.offsets[part],
+            self.times[part],
+            self.keys[part],
+            self.values[part],
+        )
+
+    @property
+    def place(self) -> Place:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    def digest(self, at: int) -> str:
+        """Return the SHA-256 of the offset, key and value of the record at a place of the run."""
+        key, value = self.keys[at], self.values[at]
+        digest = hashlib.sha256(b"%d " % self.offsets[at])
+        digest.update(b"%d " % (-1 if key is None else len(key)))
+        digest.update(key or b"")
+        digest.update(value or b"")
+        return digest.hexdigest()
+
 
 class Bounds(NamedTuple):
     """The offsets a partition holds: the first, and one past the last."""
@@ -47,6 +79,8 @@ class Log(Protocol):
     """
 
     topic: str
+    ended: bool
+    """Whether nothing more will ever come."""
 
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds of every partition of the topic.

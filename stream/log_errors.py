@@ -24,7 +24,8 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
         held = f"is empty and goes on at {bounds.end}"
     return OffsetsExpiredError(
         f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
-        "restore the topic, or give the service another name to begin a model anew"
+        "restore the topic, run with --accept-gap to go on without what is gone, or give the "
+        "service another name to begin a model anew"
     )
 
 

@@ -24,6 +24,7 @@ _ERRORS = {
     for error in (
         errors.LogError,
         errors.MissingTopicError,
+        errors.UnavailableError,
         errors.OffsetsExpiredError,
         errors.PartitionsRevokedError,
     )

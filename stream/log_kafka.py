@@ -14,18 +14,17 @@ from kafka import (
     OffsetAndMetadata,
     TopicPartition,
 )
-from kafka.admin import NewTopic
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
+from stream.assignor import OneOwner
 from stream.errors import LogError, PartitionsRevokedError
 from stream.kafka_client import connect
 from stream.kafka_poller import Poller
+from stream.kafka_topics import MAX_RECORD_BYTES, create_topic
 from stream.log import Bounds, Message, Run
 from stream.log_errors import missing_topic, nothing_in
 from stream.prefetch import Prefetch
 
-MAX_RECORD_BYTES = 8 * 1024 * 1024
 POLL_RECORDS = 5_000
 PREFETCH_BYTES = 32 * 1024 * 1024
 REQUEST_MS = 8_000
@@ -46,8 +45,7 @@ CONSUMER_FIXED: dict[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "none",
     "allow_auto_create_topics": False,
-    # A member that joins takes nothing from one that holds no more than its share.
-    "partition_assignment_strategy": [CooperativeStickyAssignor],
+    "partition_assignment_strategy": [OneOwner],
 }
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "linger_ms": 5,
@@ -62,13 +60,6 @@ PRODUCER_FIXED: dict[str, Any] = {
     "acks": "all",
     "enable_idempotence": True,
     "allow_auto_create_topics": False,
-}
-TOPIC_CONFIGS = {
-    "max.message.bytes": str(MAX_RECORD_BYTES),
-    # Event times may lie years back or ahead: neither may Kafka delete the one for its age
-    # within minutes of the feed, nor refuse the other.
-    "retention.ms": "-1",
-    "message.timestamp.after.max.ms": str(2**63 - 1),
 }
 
 
@@ -92,8 +83,14 @@ class KafkaLog:
         No broker answers within 8 s, or an option is wrong.
     """
 
+    ended = False
+
     def __init__(
-        self, servers: str, topic: str, group: str | None, options: Mapping[str, Any] | None = None
+        self,
+        servers: str,
+        topic: str,
+        group: str | None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.topic = topic
         self._group = group
@@ -140,6 +137,7 @@ class KafkaLog:
             self._joined = True
         with self._changed:
             if not self._changed.wait_for(lambda: self._assigned, timeout):
+                self._prefetch.check()
                 return None
             self._held = True
             self._next = {}
@@ -229,19 +227,7 @@ class KafkaAppender:
 
     def create(self, partitions: int) -> bool:
         """Make the topic if it is missing, for records up to 8 MB; return whether it was made."""
-        admin, _ = connect(KafkaAdminClient, self._servers, self._options, {}, {})
-        try:
-            admin.create_topics([NewTopic(self.topic, partitions, topic_configs=TOPIC_CONFIGS)])
-            admin.wait_for_topics([self.topic])
-        except TopicAlreadyExistsError:
-            return False
-        except KafkaError as error:
-            raise LogError(
-                f"wanted to create the topic {self.topic!r}, got {error}: create it by hand"
-            ) from error
-        finally:
-            admin.close()
-        return True
+        return create_topic(self._servers, self.topic, partitions, self._options)
 
     def append(self, messages: Iterable[Message]) -> int:
         """Append in order, keys choosing the partition as in Kafka; return how many are stored.
@@ -256,10 +242,12 @@ class KafkaAppender:
         count = size = 0
         flying: collections.deque[tuple[Any, int]] = collections.deque()
         try:
-            for key, value, moment in messages:
+            for key, value, moment, headers in messages:
                 if key is None and value is None:
                     raise nothing_in(self.topic)
-                future = self._producer.send(self.topic, value=value, key=key, timestamp_ms=moment)
+                future = self._producer.send(
+                    self.topic, value, key, list(headers), timestamp_ms=moment
+                )
                 weight = len(value) if value is not None else 0
                 flying.append((future, weight))
                 size += weight

@@ -72,6 +72,8 @@ class ProcessLog:
         No broker answers within 8 s, or an option is wrong.
     """
 
+    ended = False
+
     def __init__(
         self,
         servers: str,

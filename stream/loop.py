@@ -7,14 +7,19 @@ import contextlib
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 
-from learners.errors import LearnerFailedError
 from stream.answers import entries_of
 from stream.checkpoint import Checkpoints
+from stream.courier import Courier
 from stream.dead import DeadLetters
-from stream.errors import StreamError
-from stream.log import Log, Run
+from stream.errors import RecordFailedError
+from stream.intake import Came, Intake
+from stream.journal import Entry, Journal, Skip, Taken, Tick
+from stream.log import Place, Run
+from stream.outbox import Outbox
+from stream.receipt import Receipt
+from stream.rescue import Rescue
 from stream.shard import Shard
 from stream.writer import Writer
 
@@ -30,7 +35,7 @@ class Loop:
 
     Parameters
     ----------
-    shard, log, writer, dead, checkpoints
+    shard, intake, writer, dead, checkpoints
         The parts it moves records between; the shard is restored and the model claimed.
     every
         Seconds between checkpoints, stretched to 50 times the last one's stall.
@@ -38,21 +43,35 @@ class Loop:
         Publish also at each multiple of this many records; blocks are cut there.
     clock
         Seconds, rising.
+    journal
+        Where to write down records to pass over, and the order in which records are taken.
+    ordered
+        Whether that order is to be written down: no log alone tells it.
+    rescue
+        Goes on behind a record that makes the learner raise.
+    courier
+        Sends what is owed to topics with the positions; None: nothing is, and the log's group is
+        told of the positions. Without `dead` dead letters are among it.
     """
 
     def __init__(
         self,
         shard: Shard,
-        log: Log,
+        intake: Intake,
         writer: Writer,
-        dead: DeadLetters,
+        dead: DeadLetters | None,
         checkpoints: Checkpoints,
         every: float,
         records: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        journal: Journal,
+        ordered: bool,
+        rescue: Rescue,
+        courier: Courier | None = None,
     ) -> None:
         self.shard = shard
-        self._log = log
+        self._intake = intake
         self._writer = writer
         self._dead = dead
         self._checkpoints = checkpoints
@@ -63,26 +82,57 @@ class Loop:
         self.stall = 0.0
         self.saved_at = clock()
         self._saved = self._taken()
+        self._journal, self._ordered, self._rescue = journal, ordered, rescue
+        self._since: list[Entry] = []
+        self._courier = courier
+        self._outbox = Outbox("", None, None) if courier is None else courier.outbox
 
-    def step(self, run: Run) -> None:
-        """Take one run: predict, learn, score, set aside what is bad, hand on the predictions."""
+    def step(self, came: Came) -> None:
+        """Take what came: write down that it is next, and pass over what the learner cannot."""
         begun = self._clock()
+        if isinstance(came, Skip):
+            self.shard.pass_over(came)
+            return
+        if self._ordered:
+            self._journal.append(entry_of(came))
         try:
-            block, answers = self.shard.take(run)
-        except LearnerFailedError as error:
-            raise self._failure(run, error) from error
-        if block.dead:
-            self._dead.add(block.dead, self.shard.lineage)
-        self._writer.put(entries_of(block, answers, self.shard.learner.task, self.shard.lineage))
+            self.take(came)
+        except RecordFailedError:
+            self._rescue.take(self, came)
+        if self._ordered:
+            self._journal.mark = self._journal.end
         self._size(self._clock() - begun)
+
+    def take(self, came: Run | Tick) -> None:
+        """Predict, learn, score, set aside what is bad, hand on the predictions."""
+        block, answers = self.shard.take(came)
+        task, lineage = self.shard.learner.task, self.shard.lineage
+        if block.dead and self._dead is not None:
+            self._dead.add(block.dead, lineage)
+        self._outbox.add(block, answers, task, lineage)
+        self._writer.put(entries_of(block, answers, task, lineage))
+        self._since.append(entry_of(came))
+
+    def back(self) -> list[Entry]:
+        """Return to the last checkpoint; return what was taken since."""
+        since, self._since = self._since, []
+        self._writer.drain()
+        self._outbox.back()
+        self.shard.restore(self._checkpoints.held, self._checkpoints.state)
+        return since
+
+    def skip(self, skip: Skip) -> None:
+        """Pass over a record from now on, after a crash as well."""
+        self._journal.append(skip)
+        self.shard.pass_over(skip)
 
     def run(
         self,
         stop: Callable[[], bool],
-        until: Mapping[int, int] | None = None,
+        until: Mapping[Place, int] | None = None,
         watch: Callable[[Loop], None] = lambda loop: None,
     ) -> None:
-        """Take records until `stop()` or the ends in `until` are reached, and save.
+        """Take records until `stop()`, the intake's end or the ends in `until`, and save.
 
         Parameters
         ----------
@@ -93,39 +143,56 @@ class Loop:
         watch
             Called between blocks, also when no record came.
         """
+        ends, done = dict(until or {}), set[Place]()
         with _tuned():
-            while not stop() and not self._reached(until):
-                run = self._log.poll(self._limit(), PATIENCE)
-                part = None if run is None else _cut(run, until)
+            while not stop() and not (until and self._reached(ends, done)):
+                came = self._intake.poll(self._limit(), PATIENCE)
+                part = _cut(came, ends)
                 if part:
                     self.step(part)
                     gc.collect(1)
-                elif until is not None and (run or self._log.lag() == 0):
-                    break  # only gaps lie before the end: compacted records, transaction markers
+                elif came:
+                    assert isinstance(came, Run)
+                    done.add(came.place)  # only gaps lay before the end: compacted records, markers
+                elif self._intake.ended or (until and self._intake.lag() == 0):
+                    break
                 if self._due():
                     self.save()
                 watch(self)
             self.save()
 
     def save(self) -> None:
-        """Publish a checkpoint, if anything was taken since the last, and tell the log's group."""
-        if self._taken() == self._saved:
-            return
+        """Publish a checkpoint, if anything was taken since the last, and tell the log of it."""
+        if self._taken() != self._saved:
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish a checkpoint, and tell the log of it."""
         begun = self._clock()
         self._writer.drain()
         gc.collect()
-        saved = self._checkpoints.publish(self.shard.snapshot())
+        snapshot = self.shard.snapshot()
+        snapshot.journal, snapshot.outbox = self._journal.mark, self._outbox.pack()
+        saved = self._checkpoints.publish(snapshot)
         self._saved = self._taken()
-        offsets = self.shard.offsets(self._log.topic)
-        self._log.commit(offsets, f"{saved.lineage}:{saved.number}")
+        self._since = []
+        self.stall = self._clock() - begun
+        if self._courier is not None:
+            self._courier.deliver()
+        else:
+            receipt = Receipt(saved.lineage, saved.sequence, saved.number)
+            self._intake.commit(self.shard.offsets, str(receipt))
         self.saved_at = self._clock()
-        self.stall = self.saved_at - begun
+
+    def lag(self) -> int | None:
+        """Return how many records are still to come, None if unknown."""
+        return self._intake.lag()
 
     def _taken(self) -> tuple[int, int]:
         return self.shard.sequence, len(self.shard.positions)
 
     def _due(self) -> bool:
-        if self._records and self.shard.sequence % self._records == 0:
+        if self._outbox.full or (self._records and self.shard.sequence % self._records == 0):
             return True
         waited = self._clock() - self.saved_at
         return waited >= max(self._every, STALL_SHARE * self.stall)
@@ -146,28 +213,23 @@ class Loop:
             return self._block
         return min(self._block, self._records - self.shard.sequence % self._records)
 
-    def _reached(self, until: Mapping[int, int] | None) -> bool:
-        if until is None:
-            return False
-        taken = self.shard.offsets(self._log.topic)
-        return all(taken[partition] >= end for partition, end in until.items())
-
-    def _failure(self, run: Run, error: LearnerFailedError) -> StreamError:
-        return StreamError(
-            f"{error} in {run.topic}/{run.partition} between offsets {run.offsets[0]} and "
-            f"{run.offsets[-1]}: the last checkpoint holds; mend the learner, or begin another "
-            "model with the field that it cannot take in [record] leave_out"
-        )
+    def _reached(self, ends: Mapping[Place, int], done: Set[Place]) -> bool:
+        taken = self.shard.offsets
+        return all(place in done or taken[place] >= end for place, end in ends.items())
 
 
-def _cut(run: Run, until: Mapping[int, int] | None) -> Run:
+def entry_of(came: Run | Tick) -> Entry:
+    """Return how what came is written down."""
+    if isinstance(came, Tick):
+        return came
+    return Taken(came.topic, came.partition, came.offsets[0], came.offsets[-1], len(came))
+
+
+def _cut(came: Came | None, ends: Mapping[Place, int]) -> Came | None:
     """Leave out records at or past the offset to end at."""
-    if until is None or run.offsets[-1] < until[run.partition]:
-        return run
-    n = bisect.bisect_left(run.offsets, until[run.partition])
-    return Run(
-        run.topic, run.partition, run.offsets[:n], run.times[:n], run.keys[:n], run.values[:n]
-    )
+    if not isinstance(came, Run) or came.offsets[-1] < ends.get(came.place, sys.maxsize):
+        return came
+    return came[: bisect.bisect_left(came.offsets, ends[came.place])]
 
 
 @contextlib.contextmanager

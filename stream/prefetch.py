@@ -103,6 +103,12 @@ class Prefetch:
                 raise self._failure
             return None
 
+    def check(self) -> None:
+        """Raise the error that `take` would end in, where nothing is to be taken yet."""
+        with self._changed:
+            if self._failure is not None:
+                raise self._failure
+
     def _ready(self) -> bool:
         return bool(self._runs or self._failure or self._interruption)
 
@@ -118,14 +124,7 @@ class Prefetch:
             self._bytes -= self._sizes.popleft()
             if start == 0:
                 return run
-        return Run(
-            run.topic,
-            run.partition,
-            run.offsets[start:stop],
-            run.times[start:stop],
-            run.keys[start:stop],
-            run.values[start:stop],
-        )
+        return run[start:stop]
 
     def _drop(self) -> None:
         self._runs.clear()

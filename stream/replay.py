@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from stream.app import Service, one_partition, open_files
+from stream.app import Service
 from stream.bar import Bar
 from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.file_log import FileLog
 from stream.folder import Folder
 from stream.inspection import newest
-from stream.log import Log
-from stream.log_kinds import open_log
+from stream.intake import History
+from stream.journal import Entry, Taken, chain, last_mark
+from stream.log import Log, Place
+from stream.manifest import Position
+from stream.merge import Merge
 from stream.process import Interruption
 from stream.report import Pace
 from stream.runner import Display, display, summarize
+from stream.sections import PredictionsConfig
+from stream.session import Order, open_files, open_logs
 from stream.units import parse_time
 from stream.values import INT64, Name
 
@@ -31,9 +37,17 @@ _WHOLE = re.compile("-?[0-9]+", re.ASCII)
 
 
 def replay(
-    path: Path, name: str, files: Sequence[Path], first: str | None, end: str | None
+    path: Path,
+    name: str,
+    files: Sequence[Path],
+    first: str | None,
+    end: str | None,
+    journal: bool = False,
 ) -> None:
-    """Replay files, or the service's topic if there are none, and print a summary.
+    """Replay files, or the service's topics if there are none, and print a summary.
+
+    The partitions of topics are taken in the order that the merge rule gives them, or with
+    `journal` in the one that the service took them in.
 
     Raises
     ------
@@ -44,21 +58,61 @@ def replay(
     stop.listen()
     original = load(path)
     config = renamed(original, name)
-    log = _history(original, files)
-    begin, until = bounds_of(config, log, first, end)
-    if newest(config) is None:
-        refuse_empty(log, begin, until, stop)
-    _mark(config, {"of": original.name, "history": log.topic, "from": begin})
-    pace = Pace(log)
-    with _display(config, pace, log, begin, until) as watch:
-        service = Service(config, log)
-        if isinstance(log, FileLog):
-            shard = service.run(False, lambda: stop() or log.ended, watch, begin, until)
-        else:
-            shard = service.run(False, stop, watch, begin, until)
+    logs = _history(original, files)
+    if journal:
+        entries, begin = journalled(original, logs)
+        until: dict[Place, int] | None = None
+    else:
+        begin, until = bounds_of(config, logs, first, end)
+        if newest(config) is None:
+            refuse_empty(logs, begin, until, stop)
+    topics = " and ".join(log.topic for log in logs)
+    at = {f"{topic}/{partition}": offset for (topic, partition), offset in begin.items()}
+    _mark(config, {"of": original.name, "history": topics, "from": at, "journal": journal})
+    pace = Pace()
+    with _display(config, pace, logs, begin, until) as watch:
+        order: Order | None = None
+        if journal:
+            order = partial(History, entries)
+        elif not files:
+            order = partial(_merged, until or {})
+        shard = Service(config, logs, order).run(False, stop, watch, begin, until)
     if stop():
         print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
     summarize(config, shard, pace)
+
+
+def _merged(
+    ends: Mapping[Place, int], positions: Iterable[Position], open_reader: Callable[[str], Log]
+) -> Merge:
+    return Merge(positions, ends, open_reader)
+
+
+def journalled(config: Config, logs: Sequence[Log]) -> tuple[list[Entry], dict[Place, int]]:
+    """Return what a service journalled, and where that begins in each partition.
+
+    Raises
+    ------
+    ConfigError
+        It journalled nothing: one partition is its own order.
+    """
+    folder = config.checkpoint.path
+    signer = config.signer()
+    end = last_mark(folder, signer) if folder.is_dir() else None
+    entries = list(chain(folder, None, end, signer))
+    begin: dict[Place, int] = {}
+    for entry in entries:
+        if isinstance(entry, Taken):
+            begin.setdefault((entry.topic, entry.partition), entry.first)
+    if not begin:
+        raise ConfigError(
+            f"wanted the journal of {config.name!r}, got none in {folder}: a topic of one "
+            "partition has none and needs none; replay it with --log"
+        )
+    for log in logs:
+        for partition, at in log.bounds().items():
+            begin.setdefault((log.topic, partition), at.first)
+    return entries, begin
 
 
 def renamed(config: Config, name: str) -> Config:
@@ -81,12 +135,15 @@ def renamed(config: Config, name: str) -> Config:
             "what the service made; choose another name"
         )
     place = config.checkpoint.model_copy(update={"path": folder})
-    return config.model_copy(update={"name": name, "checkpoint": place})
+    # What goes to topics tells of the service's own model.
+    dead = config.dead.model_copy(update={"topic": None})
+    own = {"checkpoint": place, "dead": dead, "predictions": PredictionsConfig()}
+    return config.model_copy(update={"name": name, **own})
 
 
 def bounds_of(
-    config: Config, log: Log, first: str | None, end: str | None
-) -> tuple[dict[int, int], dict[int, int] | None]:
+    config: Config, logs: Sequence[Log], first: str | None, end: str | None
+) -> tuple[dict[Place, int], dict[Place, int] | None]:
     """Return the offsets to begin at and to end before; None ends where files end.
 
     Raises
@@ -94,30 +151,48 @@ def bounds_of(
     AlluviaError
         A bound is neither an offset nor a time, or the end is not after the beginning.
     """
-    if isinstance(log, FileLog):
-        begin = {0: 0} if first is None else _offsets(config, log, first)
-        until = None if end is None else _offsets(config, log, end)
-    else:
-        held = one_partition(log)
-        start = config.record.start
-        if first is not None:
-            begin = _offsets(config, log, first)
-        elif isinstance(start, int):
-            begin = log.offsets_at(start)
-        else:
-            begin = {partition: at.first for partition, at in held.items()}
-        wanted = {} if end is None else _offsets(config, log, end)
-        until = {p: min(at.end, wanted.get(p, at.end)) for p, at in held.items()}
-    if until is not None and until[0] <= begin[0]:
+    begin: dict[Place, int] = {}
+    until: dict[Place, int] = {}
+    for log in logs:
+        start, stop = _bounds_in(config, log, first, end, len(logs) == 1)
+        begin |= {(log.topic, partition): offset for partition, offset in start.items()}
+        until |= {(log.topic, partition): offset for partition, offset in stop.items()}
+    if not until:
+        return begin, None
+    if all(until[place] <= offset for place, offset in begin.items()):
+        place = min(begin)
         raise ConfigError(
-            f"wanted history that ends after it begins, got no record from offset {begin[0]} to "
-            f"before {until[0]}: correct --from and --to, or feed the topic"
+            f"wanted history that ends after it begins, got no record from offset {begin[place]} "
+            f"to before {until[place]}: correct --from and --to, or feed the topic"
         )
     return begin, until
 
 
+def _bounds_in(
+    config: Config, log: Log, first: str | None, end: str | None, alone: bool
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return where one log is to begin and to end; no end for files that go to theirs."""
+    if isinstance(log, FileLog):
+        begin = {0: 0} if first is None else _offsets(config, log, first, True)
+        return begin, {} if end is None else _offsets(config, log, end, True)
+    held = log.bounds()
+    alone = alone and len(held) == 1
+    start = config.record.start
+    if first is not None:
+        begin = _offsets(config, log, first, alone)
+    elif isinstance(start, int):
+        begin = log.offsets_at(start)
+    else:
+        begin = {partition: at.first for partition, at in held.items()}
+    wanted = {} if end is None else _offsets(config, log, end, alone)
+    return begin, {p: min(at.end, wanted.get(p, at.end)) for p, at in held.items()}
+
+
 def refuse_empty(
-    log: Log, begin: Mapping[int, int], until: Mapping[int, int] | None, stop: Callable[[], bool]
+    logs: Sequence[Log],
+    begin: Mapping[Place, int],
+    until: Mapping[Place, int] | None,
+    stop: Callable[[], bool],
 ) -> None:
     """Refuse history without a record, which would give a model of nothing; `stop` ends the search.
 
@@ -126,26 +201,42 @@ def refuse_empty(
     ConfigError
         There is no record at or after the beginning and before the end.
     """
+    if any(_holds(log, begin, until, stop) for log in logs) or stop():
+        return
+    place = min(begin)
+    end = "its end" if until is None else f"before {until[place]}"
+    raise ConfigError(
+        f"wanted history with a record, got none in {logs[0].topic} from offset {begin[place]} to "
+        f"{end}: correct --from and --to"
+    )
+
+
+def _holds(
+    log: Log,
+    begin: Mapping[Place, int],
+    until: Mapping[Place, int] | None,
+    stop: Callable[[], bool],
+) -> bool:
+    """Return whether a log has a record between the bounds."""
     while not stop() and not log.acquire(PATIENCE):
         continue
-    log.seek(begin)
-    run = None
-    while not stop() and run is None:
+    log.seek({partition: at for (topic, partition), at in begin.items() if topic == log.topic})
+    while not stop():
         run = log.poll(1, PATIENCE)
+        if run is not None and (until is None or run.offsets[0] < until[run.place]):
+            return True
         if run is None and log.lag() == 0:
-            break
-    if stop():
-        return
-    if run is None or (until is not None and run.offsets[0] >= until[0]):
-        end = "its end" if until is None else f"before {until[0]}"
-        raise ConfigError(
-            f"wanted history with a record, got none in {log.topic} from offset {begin[0]} to "
-            f"{end}: correct --from and --to"
-        )
+            return False
+    return False
 
 
-def _offsets(config: Config, log: Log, bound: str) -> dict[int, int]:
+def _offsets(config: Config, log: Log, bound: str, alone: bool) -> dict[int, int]:
     if _WHOLE.fullmatch(bound):
+        if not alone:
+            raise ConfigError(
+                f"wanted a time for history in several partitions, got the offset {bound:.40}: "
+                "write one such as 2024-05-01T00:00:00Z"
+            )
         return {0: _offset(bound)}
     moment = parse_time(bound)
     if isinstance(log, FileLog) and config.record.time is None:
@@ -166,10 +257,11 @@ def _offset(bound: str) -> int:
     return int(bound)
 
 
-def _history(config: Config, files: Sequence[Path]) -> Log:
+def _history(config: Config, files: Sequence[Path]) -> list[Log]:
     if not files:
-        return open_log(config, None)
-    return open_files(config, list(files), "file " + ", ".join(file.name for file in files))
+        return open_logs(config, group=False)
+    named = "file " + ", ".join(file.name for file in files)
+    return [open_files(config, list(files), named)]
 
 
 def _mark(config: Config, wanted: Mapping[str, object]) -> None:
@@ -194,8 +286,11 @@ def _mark(config: Config, wanted: Mapping[str, object]) -> None:
 def _display(
     config: Config,
     pace: Pace,
-    log: Log,
-    begin: Mapping[int, int],
-    until: Mapping[int, int] | None,
+    logs: Sequence[Log],
+    begin: Mapping[Place, int],
+    until: Mapping[Place, int] | None,
 ) -> Display:
-    return Bar(pace, log, begin, until) if sys.stdout.isatty() else display(config, pace)
+    if not sys.stdout.isatty():
+        return display(config, pace)
+    file = logs[0] if isinstance(logs[0], FileLog) else None
+    return Bar(pace, file, begin, until)

@@ -48,14 +48,14 @@ def files(folder: Path) -> dict[Path, bytes | None]:
 def test_a_learner_that_fails_on_the_records_is_refused_in_its_own_words(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fill(config, records(20) + words(5))
+    fill(config, records(20) + words(15))
     sentence = refused(capsys, "check", str(config))
     assert "raised TypeError on a row" in sentence
-    assert "in demo/0 between offsets 0 and 24: mend the learner" in sentence
+    assert "in demo/0 between offsets 0 and 34: mend the learner" in sentence
     assert "[record] leave_out" in sentence
     alluvia(config.parent, "run", config.name, "--until-end", code=2)
     config.write_text(CONFIG.replace("[model]", 'leave_out = ["colour"]\n[model]'), "utf-8")
-    assert "25 read, 25 would be learned" in shown(capsys, config)
+    assert "35 read, 35 would be learned" in shown(capsys, config)
 
 
 def test_rows_that_the_learner_refuses_are_counted_with_its_reason(

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from learners.digests import digest
 from stream.answers import entries_of
-from stream.app import checkpoints_of, new_shard
+from stream.app import new_shard
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.manifest import Position
+from stream.session import checkpoints_of
 from stream.shard import Shard
 from stream.store import Entry
 from tests import streams

@@ -83,7 +83,7 @@ def test_keys_and_values_of_any_bytes_come_back(
 ) -> None:
     place.holding(Message(key, value, 0), Message(b"after", b"it", 2**41))
     rows = all_of(place.reading(), 2)
-    assert [message for _, _, message in rows] == [(key, value, 0), (b"after", b"it", 2**41)]
+    assert [message[:3] for _, _, message in rows] == [(key, value, 0), (b"after", b"it", 2**41)]
 
 
 def test_a_record_of_neither_key_nor_value_is_refused(place: Place) -> None:

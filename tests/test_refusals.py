@@ -67,14 +67,6 @@ def test_a_lost_broker_is_refused(config: Path, capsys: pytest.CaptureFixture[st
         assert servers in refused(capsys, "run", str(config))
 
 
-def test_several_partitions_are_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    history = config.with_name("h.jsonl")
-    history.write_text(records(10), "utf-8")
-    assert invoke(["feed", str(config), str(history), "--partitions", "2"]) == 0
-    capsys.readouterr()
-    assert "--partitions 1" in refused(capsys, "run", str(config), "--until-end")
-
-
 @pytest.mark.slow
 def test_what_is_no_checkpoint_of_this_configuration_is_refused(
     config: Path, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,266 @@
+"""The intake: what the loop takes records from, live or once more in an order already taken."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from stream.errors import JournalError, TopicRecreatedError
+from stream.journal import Entry, Skip, Taken, Tick
+from stream.log import Log, Place, Run
+from stream.manifest import Position
+
+LOOK = 0.02
+
+Came = Run | Tick | Skip
+
+
+class Intake(Protocol):
+    """Runs of records, ticks and what to pass over, in the order in which they are to be taken."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will ever come."""
+        ...
+
+    def poll(self, limit: int, timeout: float) -> Came | None:
+        """Return up to `limit` records of one partition, waiting up to `timeout` seconds."""
+        ...
+
+    def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
+        """Tell the logs' groups how far they were taken."""
+        ...
+
+    def lag(self) -> int | None:
+        """Return how many records are still to come, None if unknown."""
+        ...
+
+
+class Live:
+    """The logs of one shard as one; the log whose next record is the oldest comes first.
+
+    Parameters
+    ----------
+    logs
+        The topic's, and the one of late labels if they come in a topic of their own; acquired.
+    """
+
+    def __init__(self, logs: Sequence[Log]) -> None:
+        self._logs = list(logs)
+        self._heads: list[Run | None] = [None] * len(logs)
+        self._seam = Seam({})
+
+    @property
+    def ended(self) -> bool:
+        """See `Intake`."""
+        return all(log.ended for log in self._logs) and not any(self._heads)
+
+    def seek(self, positions: Iterable[Position]) -> None:
+        """Go on from positions, each behind a record that must still be there as it was."""
+        places = {p.place: p for p in positions}
+        self._heads = [None] * len(self._logs)
+        self._seam = Seam(places)
+        for log in self._logs:
+            mine = [p for p in places.values() if p.topic == log.topic]
+            # Files are read to their end for their bounds, so only if somebody was there before.
+            held = log.bounds() if any(p.record for p in mine) else {}
+            firsts = {p.partition: held[p.partition].first if held else p.offset for p in mine}
+            log.seek({p.partition: self._seam.start(p, firsts[p.partition]) for p in mine})
+
+    def poll(self, limit: int, timeout: float) -> Came | None:
+        """See `Intake`."""
+        if len(self._logs) == 1:
+            return self._seam.check(self._logs[0].poll(limit, timeout))
+        self._fill(limit, 0.0)
+        while timeout > 0 and not any(self._heads):
+            self._fill(limit, min(timeout, LOOK))
+            timeout -= LOOK
+        heads = [(run.times[0], i) for i, run in enumerate(self._heads) if run]
+        if not heads:
+            return None
+        _, oldest = min(heads)
+        run = self._heads[oldest]
+        assert run is not None
+        self._heads[oldest] = run[limit:] if len(run) > limit else None
+        return run[:limit]
+
+    def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
+        """See `Intake`."""
+        for log in self._logs:
+            mine = {n: offset for (topic, n), offset in positions.items() if topic == log.topic}
+            log.commit(mine, receipt)
+
+    def lag(self) -> int | None:
+        """See `Intake`."""
+        lags = [log.lag() for log in self._logs]
+        known = [lag for lag in lags if lag is not None]
+        return sum(known) + sum(map(len, filter(None, self._heads))) if known == lags else None
+
+    def _fill(self, limit: int, timeout: float) -> None:
+        for i, log in enumerate(self._logs):
+            if not self._heads[i]:
+                self._heads[i] = self._seam.check(log.poll(limit, 0.0 if i else timeout))
+
+
+class History:
+    """Records of some topics once more, in the order that a journal's entries tell.
+
+    Parameters
+    ----------
+    entries
+        The order; what lies before the positions is left out.
+    positions
+        Where each partition stands.
+    open_reader
+        Returns a reader of a topic, in no group.
+
+    Raises
+    ------
+    JournalError
+        By `poll`: the log does not hold what was taken, or not all of it.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        positions: Iterable[Position],
+        open_reader: Callable[[str], Log],
+    ) -> None:
+        self._positions = {p.place: p for p in positions}
+        starts = {place: p.offset for place, p in self._positions.items()}
+        self._entries = deque(left(entries, starts))
+        self._open = open_reader
+        self._readers: dict[Place, Log] = {}
+        self._seam = Seam(self._positions)
+        self._taken = 0
+
+    @property
+    def ended(self) -> bool:
+        """See `Intake`."""
+        return not self._entries
+
+    def poll(self, limit: int, timeout: float) -> Came | None:
+        """See `Intake`."""
+        if not self._entries:
+            return None
+        entry = self._entries[0]
+        if not isinstance(entry, Taken):
+            self._entries.popleft()
+            return entry
+        log = self._reader(entry)
+        run = self._seam.check(log.poll(min(limit, entry.records - self._taken), timeout))
+        if run:
+            self._pass(entry, run)
+        return run
+
+    def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
+        """Nothing: a group is told by the live intake."""
+
+    def lag(self) -> int | None:
+        """See `Intake`."""
+        return sum(e.records for e in self._entries if isinstance(e, Taken)) - self._taken
+
+    def close(self) -> None:
+        """Close the readers."""
+        for log in self._readers.values():
+            log.close()
+        self._readers.clear()
+
+    def _reader(self, entry: Taken) -> Log:
+        place = (entry.topic, entry.partition)
+        log = self._readers.get(place)
+        if log is None:
+            log = self._readers[place] = self._open(entry.topic)
+            log.acquire(0.0)
+            bounds = log.bounds()[entry.partition]
+            if bounds.first > entry.first or bounds.end <= entry.last:
+                raise JournalError(
+                    f"wanted offsets {entry.first} to {entry.last} of {entry.topic}/"
+                    f"{entry.partition}, as the journal has them, got a log with "
+                    f"{bounds.first} to {bounds.end - 1}: the topic lost records, or was made anew"
+                )
+            known = self._positions.get(place, Position(*place, entry.first, ""))
+            log.seek({entry.partition: self._seam.start(known, bounds.first)})
+        return log
+
+    def _pass(self, entry: Taken, run: Run) -> None:
+        self._taken += len(run)
+        last = run.offsets[-1]
+        if last > entry.last or (self._taken == entry.records and last != entry.last):
+            raise JournalError(
+                f"wanted {entry.records} records up to offset {entry.last} of {entry.topic}/"
+                f"{entry.partition}, as the journal has them, got one at {last}: records between "
+                "were removed from the topic; rebuild the model with `alluvia replay --log`"
+            )
+        if self._taken == entry.records:
+            self._entries.popleft()
+            self._taken = 0
+
+
+class Seam:
+    """Tells whether a log goes on where it was left, by the last record taken of each partition.
+
+    Parameters
+    ----------
+    positions
+        Where each partition was left.
+    """
+
+    def __init__(self, positions: Mapping[Place, Position]) -> None:
+        self._left = {place: p for place, p in positions.items() if p.record}
+
+    def start(self, position: Position, first: int) -> int:
+        """Return the offset to read from: that of the last record taken, if it is still there."""
+        back = position.offset - 1
+        if position.record and back >= first:
+            return back
+        self._left.pop(position.place, None)
+        return position.offset
+
+    def check(self, run: Run | None) -> Run | None:
+        """Return a run without the record it was left at; None if that was all.
+
+        Raises
+        ------
+        TopicRecreatedError
+            Another record is there.
+        """
+        left = self._left.pop(run.place, None) if run and self._left else None
+        if run is None or left is None or run.offsets[0] >= left.offset:
+            return run
+        if run.digest(0) != left.record:
+            raise TopicRecreatedError(
+                f"wanted {left.topic}/{left.partition} as it was left at offset {left.offset - 1}, "
+                "got another record there: the topic was made anew; bring it back, or choose "
+                "another name to begin a model anew"
+            )
+        return run[1:] if len(run) > 1 else None
+
+
+def left(entries: Iterable[Entry], positions: Mapping[Place, int]) -> list[Entry]:
+    """Return the entries that lie behind the positions, what is to be passed over first.
+
+    Raises
+    ------
+    JournalError
+        A position lies inside an entry: these are not the positions of this journal.
+    """
+    found: list[Entry] = []
+    skips: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry, Skip):
+            skips.append(entry)
+            continue
+        if isinstance(entry, Taken):
+            start = positions.get((entry.topic, entry.partition), 0)
+            if entry.last < start:
+                continue
+            if entry.first < start:
+                raise JournalError(
+                    f"wanted {entry.topic}/{entry.partition} at the edge of what the journal has "
+                    f"as taken at once, {entry.first} to {entry.last}, got it at {start}: bring "
+                    "journal and checkpoints back from the same copy"
+                )
+        found.append(entry)
+    return skips + found

@@ -1,0 +1,287 @@
+"""The session: one ownership of the model, from the claim to the end of the stream or of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from stream.checkpoint import Checkpoints
+from stream.config import Config
+from stream.courier import Courier
+from stream.dead import open_dead
+from stream.errors import CheckpointError, FencedError, LogError, PartitionsRevokedError
+from stream.file_log import FileLog
+from stream.files import RecordFile
+from stream.folder import Folder
+from stream.intake import History, Intake, Live
+from stream.journal import Entry, Journal, Mark
+from stream.log import Bounds, Log, Place
+from stream.log_errors import expired
+from stream.log_kinds import open_log, open_producer
+from stream.loop import Loop
+from stream.manifest import Position
+from stream.outbox import Outbox
+from stream.phase import Phase
+from stream.rescue import Rescue
+from stream.shard import Shard
+from stream.store import Store
+from stream.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+Stop = Callable[[], bool]
+Watch = Callable[[Loop], None]
+Enter = Callable[[Phase], None]
+Order = Callable[[Iterable[Position], Callable[[str], Log]], Intake]
+
+
+class Session:
+    """Claims the model and takes records until the stream ends, or another claims it.
+
+    Parameters
+    ----------
+    config
+        What the service does.
+    shard
+        Untrained; the model's as soon as it is claimed.
+    logs
+        Where records come from, acquired.
+    store
+        Where predictions go.
+    order
+        Returns the records of the logs in an order of its own; None takes them as they come.
+    accept_gap
+        Whether to go on, in a new lineage, where the log no longer holds the next record.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        shard: Shard,
+        logs: Sequence[Log],
+        store: Store,
+        order: Order | None = None,
+        accept_gap: bool = False,
+    ) -> None:
+        self._config = config
+        self._shard = shard
+        self._logs = logs
+        self._store = store
+        self._order = order
+        self._accept_gap = accept_gap
+        self._checkpoints = checkpoints_of(config)
+        self._files = {log.topic: log for log in logs if isinstance(log, FileLog)}
+
+    def run(
+        self,
+        stop: Stop,
+        watch: Watch,
+        start: Mapping[Place, int] | None,
+        ends: Mapping[Place, int] | None,
+        enter: Enter,
+    ) -> None:
+        """Take records until `stop()` or the ends; see `Service.run`.
+
+        Raises
+        ------
+        PartitionsRevokedError
+            The group gave the partitions to another instance; what was taken is saved.
+        FencedError
+            Another instance has claimed the model.
+        """
+        enter(Phase.CLAIMING)
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(contextlib.closing(self._claim()))
+            dead = None
+            if self._config.dead.topic is None:
+                dead = stack.enter_context(contextlib.closing(open_dead(self._config)))
+            courier = open_courier(self._config, self._checkpoints, self._logs, stop)
+            if courier is not None:
+                stack.enter_context(contextlib.closing(courier)).resume()
+            writer = stack.enter_context(contextlib.closing(Writer(self._store, stop)))
+            rescue = Rescue(self._open_reader, self._config.dead.skip_share)
+
+            def loop_over(intake: Intake, ordered: bool = False) -> Loop:
+                every = self._config.checkpoint.every / 1000
+                records = self._config.checkpoint.records
+                return Loop(
+                    self._shard, intake, writer, dead, self._checkpoints, every, records,
+                    journal=journal, ordered=ordered, rescue=rescue, courier=courier,
+                )  # fmt: skip
+
+            enter(Phase.CATCHING_UP)
+            if not self._warm_up(loop_over, stop, watch):
+                return  # stopped in the middle of the file: the next start goes on in it
+            if not self._follow(journal.tail(), loop_over, stop, watch):
+                return
+            known = len(self._shard.positions)
+            count = self._begin(start)
+            loop = loop_over(self._intake(), count > 1 and self._order is None)
+            if len(self._shard.positions) > known:
+                loop.publish()  # a start at the end must hold, though nothing has come yet
+            enter(Phase.READY)
+            try:
+                loop.run(stop, ends, watch)
+            except PartitionsRevokedError:
+                with contextlib.suppress(FencedError):
+                    loop.save()
+                raise
+
+    def _intake(self) -> Intake:
+        """Return what comes after the shard's positions."""
+        positions = self._shard.positions.values()
+        if self._order is not None:
+            return self._order(positions, self._open_reader)
+        live = Live(self._logs)
+        live.seek(positions)
+        return live
+
+    def _claim(self) -> Journal:
+        """Become the owner, in the checkpoints, in the store and in the journal."""
+        config, checkpoints = self._config, self._checkpoints
+        refuse_lost(checkpoints, self._logs[0], config)
+        claimed = checkpoints.claim(self._shard.snapshot())
+        self._shard.restore(claimed, checkpoints.state)
+        try:
+            self._store.claim(checkpoints.epoch)
+        except FencedError as error:
+            raise FencedError(
+                f"{error}; or, if {config.checkpoint.path} was emptied on purpose, give the "
+                "service another name, since its predictions in the store are newer than a new "
+                "model's"
+            ) from error
+        mark = None if claimed.journal is None else Mark(**claimed.journal)
+        return Journal(config.checkpoint.path, checkpoints.epoch, mark, config.signer())
+
+    def _warm_up(self, loop_over: Callable[[Intake], Loop], stop: Stop, watch: Watch) -> bool:
+        """Learn the file to warm up with, if there is one; return whether it has ended."""
+        path = self._config.record.warm_up
+        if path is None or self._shard.begun(self._logs[0].topic):
+            return True
+        file = open_files(self._config, [path], f"warm-up {path.name}")
+        self._files[file.topic] = file
+        if not self._shard.begun(file.topic):
+            self._shard.begin(file.topic, {0: 0})
+        live = Live([file])
+        live.seek(self._shard.positions.values())
+        loop_over(live).run(stop, None, watch)
+        return file.ended
+
+    def _follow(
+        self, tail: list[Entry], loop_over: Callable[[Intake], Loop], stop: Stop, watch: Watch
+    ) -> bool:
+        """Take what was journalled since the checkpoint in that order; return whether all was."""
+        history = History(tail, self._shard.positions.values(), self._open_reader)
+        with contextlib.closing(history):
+            if not history.ended:
+                logger.info("following the journal: %s records", history.lag())
+                loop_over(history).run(stop, None, watch)
+            return history.ended
+
+    def _begin(self, start: Mapping[Place, int] | None) -> int:
+        """Begin topics and partitions that are new; return how many partitions there are."""
+        shard, count = self._shard, 0
+        for log in self._logs:
+            if not shard.begun(log.topic):
+                given = {p: at for (topic, p), at in (start or {}).items() if topic == log.topic}
+                shard.begin(log.topic, given or start_of(self._config, log))
+                count += 1 if isinstance(log, FileLog) else len(log.bounds())
+                continue
+            bounds = log.bounds()
+            count += len(bounds)
+            mine = [p for p in shard.positions.values() if p.topic == log.topic]
+            missing = {p.partition for p in mine} - bounds.keys()
+            if missing:
+                raise LogError(
+                    f"wanted the partitions of {log.topic!r} that the model has read, got a topic "
+                    f"without {min(missing)}: it was made anew; bring it back, or choose another "
+                    "name to begin a model anew"
+                )
+            for grown in bounds.keys() - {p.partition for p in mine}:
+                logger.warning("%s has a new partition %s; it is read from 0", log.topic, grown)
+                shard.begin(log.topic, {grown: 0})
+            self._pass_gaps([p for p in mine if p.offset < bounds[p.partition].first], bounds)
+        return count
+
+    def _pass_gaps(self, behind: Sequence[Position], bounds: Mapping[int, Bounds]) -> None:
+        """Go on behind records that the log no longer holds, in a new lineage, if that is asked."""
+        if behind and not self._accept_gap:
+            topic, partition = behind[0].place
+            raise expired(topic, partition, behind[0].offset, bounds[partition])
+        for position in behind:
+            first, place = bounds[position.partition].first, position.place
+            logger.warning("%s/%s goes on at %s, not %s", *place, first, position.offset)
+            self._shard.positions[place] = Position(*place, first, "", position.time)
+        if behind:
+            self._shard.lineage = self._checkpoints.new_lineage()
+
+    def _open_reader(self, topic: str) -> Log:
+        """Return a reader of a topic or file that this session takes records from."""
+        file = self._files.get(topic)
+        return open_log(self._config, None, topic) if file is None else file.anew()
+
+
+def checkpoints_of(config: Config) -> Checkpoints:
+    """Return the service's checkpoints; the folder is made when something is written to it."""
+    model = json.loads(config.model_fields_json())
+    folder = Folder(config.checkpoint.path)
+    keep, signer = config.checkpoint.keep, config.signer()
+    return Checkpoints(folder, config.name, model, config.model_digest(), keep, signer)
+
+
+def open_courier(
+    config: Config, checkpoints: Checkpoints, logs: Sequence[Log], stop: Stop
+) -> Courier | None:
+    """Return who sends what is owed to topics, which are made if they are missing.
+
+    None where nothing is sent to topics, and nothing is left of a time when it was.
+    """
+    dead, predictions = config.dead.topic, config.predictions.topic
+    _, owed = checkpoints.outbox(checkpoints.held)
+    if dead is None and predictions is None and owed is None:
+        return None
+    producer = open_producer(config)
+    if dead is not None:
+        producer.create(dead, 1)
+    if predictions is not None:
+        producer.create(predictions, len(logs[0].bounds()))
+    outbox = Outbox(config.name, dead, predictions)
+    return Courier(outbox, producer, checkpoints, [log.topic for log in logs], stop)
+
+
+def open_logs(config: Config, group: bool = True) -> list[Log]:
+    """Connect to the topics that a service reads, the first one as a member of its group."""
+    logs = [open_log(config, config.log.group if group else None)]
+    if config.label is not None and config.label.topic is not None:
+        # In no group: who owns the first topic's partitions owns these.
+        logs.append(open_log(config, None, config.label.topic))
+    return logs
+
+
+def open_files(config: Config, paths: Iterable[Path], topic: str, now: int = 0) -> FileLog:
+    """Return files as a log; records without a time of their own get `now`."""
+    record = config.record
+    return FileLog(lambda: [RecordFile(path, now, record) for path in paths], topic)
+
+
+def start_of(config: Config, log: Log) -> dict[int, int]:
+    """Return where a new model starts, as `[record] start` says."""
+    start = config.record.start
+    if isinstance(start, int):
+        return log.offsets_at(start)
+    first = start == "earliest"
+    return {p: at.first if first else at.end for p, at in log.bounds().items()}
+
+
+def refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
+    """Refuse a silent cold start where the group says that a checkpoint was made."""
+    receipts = [metadata for _, metadata in log.committed().values() if metadata]
+    if receipts and checkpoints.newest() is None:
+        raise CheckpointError(
+            f"the group {config.log.group!r} went on to checkpoint {receipts[0]}, which is not in "
+            f"{config.checkpoint.path}: bring that folder back, or set another [log] group to "
+            "begin a new model"
+        )
