@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from learners.base import Examples
+import msgspec
+import numpy as np
+
+from learners.base import Classes, Examples, Features
 from stream.log import Run
 
 
 class DeadLetter(NamedTuple):
-    """A record set aside: where it lies, its bytes as they came, and why."""
+    """A record set aside: where it lies, its bytes as they came, and why.
+
+    `reason` is a sentence; `error` is "malformed" for a record that is none, "refused" for one
+    that the learner cannot take, "raised" for one that made it raise. `sequence` is that of the
+    record at which it was set aside.
+    """
 
     topic: str
     partition: int
@@ -19,6 +28,35 @@ class DeadLetter(NamedTuple):
     key: bytes | None
     value: bytes | None
     reason: str
+    error: str = "malformed"
+    sequence: int = 0
+
+
+class Origin(NamedTuple):
+    """Where a record lies that was taken before, and its event time."""
+
+    topic: str
+    partition: int
+    offset: int
+    time: int
+
+
+class Late(NamedTuple):
+    """Why features are learned that came before.
+
+    Attributes
+    ----------
+    origin
+        Where they came from.
+    labelled
+        Whether a label came for them; else their wait is over.
+    told
+        Whether they were set aside when they came.
+    """
+
+    origin: Origin
+    labelled: bool
+    told: bool = False
 
 
 class Tombstone(NamedTuple):
@@ -26,6 +64,19 @@ class Tombstone(NamedTuple):
 
     key: str
     place: int
+
+
+class Row(NamedTuple):
+    """One row of a block; see `Examples` and `Block` for what its parts are."""
+
+    features: Features
+    op: int
+    y: float
+    weight: float
+    time: int
+    place: int
+    key: str | None
+    id: str | None
 
 
 @dataclasses.dataclass(slots=True)
@@ -49,6 +100,11 @@ class Block:
         Tombstones.
     dead
         Records set aside.
+    ids
+        For each row, the id under which features and labels meet; None: it meets nothing.
+    late
+        The rows of features that came before; at their place lies the label, or the record that
+        time went on with.
     """
 
     run: Run
@@ -58,18 +114,74 @@ class Block:
     keys: list[str | None]
     removed: list[Tombstone]
     dead: list[DeadLetter]
+    ids: list[str | None] = dataclasses.field(default_factory=list)
+    late: dict[int, Late] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, start: int, rows: Sequence[Row], classes: Classes) -> Block:
+        """Return a block of these rows."""
+        block = cls(run, start, Examples.of([], np.empty(0), classes), [], [], [], [])
+        block.fill(rows)
+        return block
 
     @property
     def end(self) -> int:
         """The shard's sequence after the run."""
         return self.start + len(self.run)
 
-    def set_aside(self, place: int, reason: str) -> None:
+    def rows(self) -> list[Row]:
+        """Return the rows one by one."""
+        rows = self.examples
+        columns = (rows.op.tolist(), rows.y.tolist(), rows.weight.tolist(), rows.time.tolist())
+        cells = zip(rows.rows, *columns, self.places, self.keys, self.ids, strict=True)
+        return [Row._make(row) for row in cells]
+
+    def fill(self, rows: Sequence[Row]) -> None:
+        """Take these rows for those that can be predicted or learned."""
+        columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in Row._fields)
+        features, op, y, weight, time, self.places, self.keys, self.ids = columns
+        self.examples = Examples(
+            features,
+            np.array(op, np.uint8),
+            np.array(y, np.float64),
+            np.array(weight, np.float64),
+            np.array(time, np.int64),
+            self.examples.classes,
+        )
+
+    def set_aside(self, place: int, reason: str, error: str = "malformed") -> None:
         """Add the record at a place of the run to the dead letters."""
-        self.dead.append(letter_of(self.run, place, reason))
+        self.dead.append(letter_of(self.run, place, reason, error, self.start + place + 1))
+
+    def refuse(self, refused: dict[int, str]) -> None:
+        """Add the records of rows to the dead letters, by the reason for each row."""
+        last = -1
+        for row, reason in refused.items():
+            late = self.late.get(row)
+            if late is None or late.labelled:
+                # Features and a label in one record may be two rows.
+                if self.places[row] != last:
+                    last = self.places[row]
+                    self.set_aside(last, reason, "refused")
+            elif not late.told:
+                features = self.examples.rows[row]
+                self.set_features_aside(late.origin, features, self.places[row], reason, "refused")
+
+    def set_features_aside(
+        self, origin: Origin, features: Features, place: int, reason: str, error: str
+    ) -> None:
+        """Add features that came before to the dead letters; of their record no more is known."""
+        value, sequence = msgspec.json.encode(features), self.start + place + 1
+        self.dead.append(DeadLetter(*origin, None, value, reason, error, sequence))
+
+    def record(self, row: int) -> tuple[str, int, int]:
+        """Return topic, partition and offset of the record that a row's features are of."""
+        if row in self.late:
+            return self.late[row].origin[:3]
+        return self.run.topic, self.run.partition, self.run.offsets[self.places[row]]
 
 
-def letter_of(run: Run, place: int, reason: str) -> DeadLetter:
+def letter_of(run: Run, place: int, reason: str, error: str, sequence: int) -> DeadLetter:
     """Return the record at a place of a run as a dead letter."""
     return DeadLetter(
         run.topic,
@@ -79,4 +191,6 @@ def letter_of(run: Run, place: int, reason: str) -> DeadLetter:
         run.keys[place],
         run.values[place],
         reason,
+        error,
+        sequence,
     )

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from learners.base import LEARN, PREDICT, Classes, Examples, Label, Task
-from learners.pair import speaks_for_itself
-from stream.block import Block, Tombstone
+from learners.base import LEARN, PREDICT, Classes, Task
+from stream.block import Block, Row, Tombstone
+from stream.fields import Parts, name_in, name_of, take_parts, time_in, weight_in
+from stream.label_section import LabelConfig
+from stream.labels import Labels
 from stream.log import Run
-from stream.schema import INT64, WORD_FOR, RefusedRecordError, Schema, take_out
+from stream.schema import WORD_FOR, RefusedRecordError, Schema
 from stream.sections import RecordConfig
 
 BOTH = PREDICT | LEARN
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-MILLISECOND = datetime.timedelta(milliseconds=1)
-# Integers in JSON may be too large for a float.
-LARGEST = 1e300
+NOTHING: Mapping[int, str] = {}
 
 
 class Decoder:
@@ -28,6 +26,10 @@ class Decoder:
 
     Its state is what the stream has shown: the fields with their kinds, and the classes, each
     in the order of the first record that was accepted with it.
+
+    A row of features without a label asks for a prediction; it is learned at once only by what
+    looks for anomalies, and needs no label. A label without features is a row to be learned, of
+    no features.
 
     Parameters
     ----------
@@ -38,19 +40,35 @@ class Decoder:
     classes
         The classes known before the first record.
     pairs
-        Whether the learner only tells True from False: then false and true join together, since
-        it may answer either before it has seen both.
+        Whether the learner only tells True from False, see `Labels`.
+    late
+        Where labels are that come later; None: they are in the record.
     """
 
     def __init__(
-        self, record: RecordConfig, task: Task, classes: Classes, pairs: bool = False
+        self,
+        record: RecordConfig,
+        task: Task,
+        classes: Classes,
+        pairs: bool = False,
+        late: LabelConfig | None = None,
     ) -> None:
-        self.classes = classes
-        self._pairs = pairs
         self.schema = Schema(record.types, record.take, record.leave_out)
+        self._labels = Labels(task, classes, pairs, record.positive)
         self._record = record
-        self._task = task
+        self._alone = BOTH if task is Task.ANOMALY else PREDICT
+        self._late = late
+        self._apart = record if late is None else late.paths(record)
         self._decode = msgspec.json.Decoder().decode
+        # Known from the start, so that its code does not depend on where blocks are cut.
+        given = None if late is None else late.default
+        self.default = None if given is None else self._labels.target(given)
+        """The target of a record whose label never came; None where there is none."""
+
+    @property
+    def classes(self) -> Classes:
+        """The classes met so far."""
+        return self._labels.classes
 
     def state(self) -> dict[str, Any]:
         """Return the fields and classes met so far, as JSON values."""
@@ -60,52 +78,33 @@ class Decoder:
         """Go on from a state; layouts are worked out anew."""
         record = self._record
         self.schema = Schema(state["kinds"], record.take, record.leave_out)
-        self.classes = Classes(state["classes"], self.classes.limit)
+        self._labels.classes = Classes(state["classes"], self.classes.limit)
 
-    def decode(self, run: Run, start: int) -> Block:
-        """Return the block of a run that begins after sequence `start`."""
-        rows: list[dict[str, Any]] = []
-        places: list[int] = []
-        keys: list[str | None] = []
-        ops, targets, weights, times = [], [], [], []
-        empty = Examples.of([], np.empty(0), self.classes)
-        block = Block(run, start, empty, places, keys, [], [])
+    def decode(self, run: Run, start: int, skips: Mapping[int, str] = NOTHING) -> Block:
+        """Return the block of a run that begins after sequence `start`.
+
+        Records at the places in `skips` are set aside unseen, with the reason there.
+        """
+        rows: list[Row] = []
+        block = Block.of(run, start, rows, self.classes)
+        apart = self._late is not None and self._late.topic == run.topic
+        read = self._label_apart if apart else self._row
         for place, value in enumerate(run.values):
+            if place in skips:
+                block.set_aside(place, skips[place], "raised")
+                continue
             try:
-                if value is None:
-                    block.removed.append(Tombstone(self._key(run.keys[place]), place))
-                    continue
-                row = self._object(value)
-                key = self._key_of(row, run.keys[place])
-                time = self._time(row, run.times[place])
-                weight = self._weight(row)
-                op, target, label = self._label(row)
-                if weight == 0.0:
-                    op &= PREDICT  # it teaches nothing, and some trees divide by it
-                features = self.schema.features(row)
-                if label is not None:
-                    target = self._code(label)
+                if value is not None:
+                    rows.append(read(run, place, self._object(value)))
+                elif apart:
+                    raise RefusedRecordError("wanted a label, got a record without a value")
+                else:
+                    block.removed.append(Tombstone(name_of(run.keys[place]), place))
             except (RefusedRecordError, msgspec.MsgspecError) as error:
                 block.set_aside(place, str(error))
-                continue
             except (RecursionError, UnicodeDecodeError) as error:
                 block.set_aside(place, f"wanted UTF-8 JSON of reasonable depth, got: {error}")
-                continue
-            rows.append(features)
-            places.append(place)
-            keys.append(key)
-            ops.append(op)
-            targets.append(target)
-            weights.append(weight)
-            times.append(time)
-        block.examples = Examples(
-            rows,
-            np.array(ops, np.uint8),
-            np.array(targets, np.float64),
-            np.array(weights, np.float64),
-            np.array(times, np.int64),
-            self.classes,
-        )
+        block.fill(rows)
         return block
 
     def _object(self, value: bytes) -> dict[str, Any]:
@@ -117,110 +116,46 @@ class Decoder:
         row = self._decode(value)
         if type(row) is not dict:
             raise RefusedRecordError(f"wanted a JSON object, got {WORD_FOR[type(row)]}")
-        if self._record.id is not None:
-            take_out(row, self._record.id)
         return row
 
-    def _key_of(self, row: dict[str, Any], own: bytes | None) -> str | None:
-        if self._record.key is None:
-            return None if own is None else self._key(own)
-        key = take_out(row, self._record.key)
-        if type(key) is int:
-            return str(key)
-        if type(key) is not str or not key:
-            raise RefusedRecordError(
-                f"wanted a string or an integer as key in {self._record.key!r}, "
-                f"got {WORD_FOR[type(key)] if key != '' else 'an empty string'}"
-            )
-        return key
+    def _row(self, run: Run, place: int, row: dict[str, Any]) -> Row:
+        record, late = self._record, self._late
+        parts = take_parts(row, record)
+        label, key = parts.label, None
+        if late is not None and late.topic is None and label is not None:
+            if not self.schema.holds(row):
+                return self._label(run, place, parts, record)
+        if record.key is not None:
+            key = name_in(parts.key, record.key, "key")
+        elif run.keys[place] is not None:
+            key = name_of(run.keys[place])
+        time = run.times[place] if record.time is None else time_in(parts.time, record.time)
+        weight = 1.0 if record.weight is None else weight_in(parts.weight, record.weight)
+        if label is not None:
+            self._labels.check(label, record.label)
+        # What has its label needs no id to meet it by.
+        meets = late is not None and (parts.id is not None or label is None)
+        name = name_in(parts.id, str(record.id), "id") if meets else None
+        features = self.schema.features(row)
+        op, target = self._alone, math.nan
+        if label is not None:
+            op, target = BOTH, self._labels.target(label)
+        if weight == 0.0:
+            op &= PREDICT  # it teaches nothing, and some trees divide by it
+        return Row(features, op, target, weight, time, place, key, name)
 
-    def _key(self, key: bytes | None) -> str:
-        if not key:
-            raise RefusedRecordError("wanted a key, got an empty one")
-        try:
-            return key.decode()
-        except UnicodeDecodeError as error:
-            raise RefusedRecordError(f"wanted a key in UTF-8, got: {error}") from error
+    def _label_apart(self, run: Run, place: int, row: dict[str, Any]) -> Row:
+        return self._label(run, place, take_parts(row, self._apart), self._apart)
 
-    def _time(self, row: dict[str, Any], own: int) -> int:
-        if self._record.time is None:
-            return own
-        value = take_out(row, self._record.time)
-        if type(value) is int and abs(value) < 2**53:
-            return value
-        if type(value) is str:
-            try:
-                moment = datetime.datetime.fromisoformat(value)
-                moment = moment.replace(tzinfo=moment.tzinfo or datetime.UTC)
-                return (moment - EPOCH) // MILLISECOND
-            except (ValueError, OverflowError):
-                pass
-        raise RefusedRecordError(
-            f"wanted milliseconds or an RFC 3339 time in {self._record.time!r}, got {value!r:.60}"
-        )
-
-    def _weight(self, row: dict[str, Any]) -> float:
-        if self._record.weight is None:
-            return 1.0
-        value = take_out(row, self._record.weight)
-        if type(value) in (int, float) and 0 <= value < LARGEST:
-            return float(value)
-        raise RefusedRecordError(
-            f"wanted a weight of 0 or more in {self._record.weight!r}, got {value!r:.60}"
-        )
-
-    def _label(self, row: dict[str, Any]) -> tuple[int, float, Label | None]:
-        """Return the operation, the target if it is a number, and the label if it is a class."""
-        path = self._record.label
-        alone = BOTH if self._task is Task.ANOMALY else PREDICT
-        label = None if path is None else take_out(row, path)
-        if label is None:
-            return alone, math.nan, None
-        if self._task is Task.CLASSIFICATION:
-            self._check_class(label)
-            return BOTH, math.nan, label
-        number = type(label) in (int, float)
-        if self._task is Task.ANOMALY and label not in (0, 1):
-            raise RefusedRecordError(f"wanted 1 or 0 as label in {path!r}, got {label!r:.60}")
-        if self._task is Task.REGRESSION and not (number and abs(label) < LARGEST):
-            raise RefusedRecordError(f"wanted a number as label in {path!r}, got {label!r:.60}")
-        return BOTH, float(label), None
-
-    def _code(self, label: Label) -> int:
-        if self._pairs and not self.classes.labels and speaks_for_itself(label):
-            for side in (0, 1):
-                self.classes.add(type(label)(side))
-        return self.classes.add(label)
-
-    def _check_class(self, label: Any) -> None:
-        kind = type(label)
-        if kind is not str and kind is not int and kind is not bool and not _whole(label):
-            raise RefusedRecordError(
-                f"wanted a string, an integer, true or false as label in {self._record.label!r}, "
-                f"got {WORD_FOR[kind]}"
-            )
-        if kind is int and not -INT64 <= label < INT64:
-            raise RefusedRecordError(f"wanted a label of 64 bits in {self._record.label!r}")
-        if label in self.classes.codes:
-            return
-        positive = self._record.positive
-        if positive is not None and (kind is str) != (type(positive) is str):
-            raise RefusedRecordError(
-                f"wanted a label like {positive!r}, which [record] positive names, in "
-                f"{self._record.label!r}, got {label!r:.60}: write positive as the labels are"
-            )
-        if not self.classes.labels:
-            return
-        if len(self.classes) >= self.classes.limit:
-            raise RefusedRecordError(
-                f"wanted at most {self.classes.limit} classes, got {label!r:.60} beyond them"
-            )
-        if (kind is str) != (type(self.classes.labels[0]) is str):
-            raise RefusedRecordError(
-                f"wanted a label like {self.classes.labels[0]!r} in {self._record.label!r}, "
-                f"got {label!r:.60}, {WORD_FOR[kind]}"
-            )
-
-
-def _whole(label: Any) -> bool:
-    return type(label) is float and label.is_integer()
+    def _label(self, run: Run, place: int, parts: Parts, paths: RecordConfig) -> Row:
+        """Return the row of a label without features; the parts were at these paths."""
+        if paths.id is None:
+            name = name_of(run.keys[place])
+        else:
+            name = name_in(parts.id, paths.id, "id")
+        time = run.times[place] if paths.time is None else time_in(parts.time, paths.time)
+        if parts.label is None:
+            raise RefusedRecordError(f"wanted a label in {paths.label!r}, got none")
+        self._labels.check(parts.label, paths.label)
+        target = self._labels.target(parts.label)
+        return Row({}, LEARN, target, 1.0, time, place, None, name)

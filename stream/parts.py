@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -11,6 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import State
+
+
+@dataclasses.dataclass(slots=True)
+class LastingPart:
+    """Bytes that a checkpoint writes once, and later ones only name.
+
+    Attributes
+    ----------
+    pack
+        Returns the bytes; what they stand for may only shrink.
+    name, size
+        What they are kept under, and how many there are; None while they are not kept.
+    data
+        The bytes, from `ready` until they are kept.
+    """
+
+    pack: Callable[[], bytes]
+    name: str | None = None
+    size: int = 0
+    data: bytes | None = None
+
+    def ready(self) -> LastingPart:
+        """Take the bytes as they are now, unless they are kept already; return this part."""
+        if self.name is None:
+            self.data = self.pack()
+        return self
+
+    def take(self) -> bytes:
+        """Return the bytes and let go of them."""
+        data, self.data = self.data, None
+        return self.pack() if data is None else data
 
 
 def flatten(state: State, name: str) -> dict[str, bytes]:
@@ -51,7 +83,7 @@ def assemble(names: Mapping[str, str], name: str, read: Callable[[str], bytes]) 
             continue
         if suffix == "npy":
             state.arrays[key] = np.load(io.BytesIO(read(place)), allow_pickle=False)
-        elif suffix == "pickle":
+        elif suffix in ("pickle", "bin"):
             state.opaque[key] = read(place)
     for member in head["members"]:
         state.members[member] = assemble(names, f"{name}/{member}", read)

@@ -93,6 +93,10 @@ class Schema:
             _check_sizes(row, layout.ints)
         return row if layout.keep is None else {name: row[name] for name in layout.keep}
 
+    def holds(self, row: dict[str, Any]) -> bool:
+        """Return whether anything of a decoded object is a feature."""
+        return any(self._wanted(name) and value is not None for name, value in _flatten(row, ""))
+
     def _remember(self, signature: Any, layout: Layout) -> None:
         # Names are counted, not layouts: some thousand wide rows could take gigabytes.
         self._names += len(signature[0])

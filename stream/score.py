@@ -70,9 +70,13 @@ class Scores:
         else:
             self._scores = AnomalyScores(window)
 
-    def update(self, rows: Examples, predictions: Predictions) -> None:
-        """Count the rows that asked for a prediction and have a label."""
+    def update(self, rows: Examples, predictions: Predictions, late: Sequence[int] = ()) -> None:
+        """Count the rows that asked for a prediction and have a label.
+
+        Rows in `late` asked for theirs before, and `predictions` has what was served then.
+        """
         chosen = (rows.op & PREDICT).astype(bool) & ~np.isnan(rows.y)
+        chosen[list(late)] = True
         chosen[list(predictions.refused)] = False
         whole = bool(chosen.all())
         y = rows.y if whole else rows.y[chosen]

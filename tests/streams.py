@@ -130,7 +130,7 @@ def corrupted(stream: Stream, share: float, seed: int) -> list[Message]:
     """The messages of a stream, a share of them broken; every fourth is under a shared key."""
     draw = random.Random(seed)
     messages = []
-    for i, (key, value, time) in enumerate(stream.messages()):
+    for i, (key, value, time, _) in enumerate(stream.messages()):
         assert value is not None
         if draw.random() < share:
             value = draw.choice([value[:-1], b"\xff" + value, b"null", b'{"label": [], "a": 1}'])
