@@ -1,15 +1,17 @@
-"""Answers: what a block's predictions look like in the store."""
+"""Answers: what a block's predictions look like in the store and in a topic."""
 
 from __future__ import annotations
 
 import json
 import math
 from itertools import repeat
+from operator import itemgetter
 
 import msgspec
 
 from learners.base import PREDICT, Label, Predictions, Task
 from stream.block import Block
+from stream.log import Message
 from stream.store import Entry
 
 UNANSWERED = "null"
@@ -51,6 +53,44 @@ def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> 
     return entries
 
 
+def notices_of(
+    block: Block, answers: Predictions, task: Task, lineage: int
+) -> list[tuple[int, Message]]:
+    """Return a message for each prediction under a key, in order, each with its sequence.
+
+    The last one of a key says what the store then holds: a removed key's has no value. Unlike
+    `entries_of`, all rows are told of, so that the cuts of blocks change nothing.
+    """
+    ops = block.examples.op.tolist()
+    asked = [
+        (row, key)
+        for row, key in enumerate(block.keys)
+        if key is not None and ops[row] & PREDICT and row not in answers.refused
+    ]
+    rows = [row for row, _ in asked]
+    texts, run = _texts(block, answers, task), block.run
+    entries = _entries(
+        block,
+        lineage,
+        [key for _, key in asked],
+        [texts[row] for row in rows],
+        _probabilities(block, answers, rows),
+        [block.places[row] for row in rows],
+        block.examples.time[rows].tolist(),
+    )
+    # The message's time is the record's own: Kafka took that once, of an event's it may not.
+    notices = [
+        (e.sequence, Message(e.key.encode(), _notice(e), run.times[block.places[row]]))
+        for row, e in zip(rows, entries, strict=True)
+    ]
+    for stone in block.removed:
+        gone = Message(stone.key.encode(), None, run.times[stone.place])
+        notices.append((block.start + 1 + stone.place, gone))
+    if block.removed:
+        notices.sort(key=itemgetter(0))
+    return notices
+
+
 def name_of(label: Label) -> str:
     """Return a label as a key of a JSON object.
 
@@ -60,6 +100,16 @@ def name_of(label: Label) -> str:
     ('UP', 'true', '3')
     """
     return label if isinstance(label, str) else json.dumps(label)
+
+
+def _notice(entry: Entry) -> bytes:
+    key, topic = (msgspec.json.encode(text).decode() for text in (entry.key, entry.topic))
+    return (
+        f'{{"key":{key},"version":"{entry.lineage}@{entry.sequence}",'
+        f'"prediction":{entry.prediction},"probabilities":{entry.probabilities or "null"},'
+        f'"lineage":{entry.lineage},"sequence":{entry.sequence},"topic":{topic},'
+        f'"partition":{entry.partition},"offset":{entry.offset},"time":{entry.time}}}'
+    ).encode()
 
 
 def _entries(

@@ -16,13 +16,16 @@ from typing import Any
 from learners.base import State
 from stream import manifest, parts
 from stream.config import differences
-from stream.errors import CheckpointError, FencedError
+from stream.errors import CheckpointError, FencedError, SignatureError
 from stream.folder import Folder
+from stream.journal import Mark
 from stream.manifest import Manifest, Position
+from stream.signature import Signer
 
 logger = logging.getLogger(__name__)
 
 CLAIMS = 10
+OUTBOX = "outbox.msgpack"
 MANIFESTS = f"manifest-{'[0-9]' * 12}.json"
 
 
@@ -36,6 +39,12 @@ class Snapshot:
         See `Manifest`.
     states
         The state of each component by its name: learner, decoder, scores.
+    lasting
+        Parts that never change, by their paths below a component's name.
+    journal
+        Where the journal goes on behind this state; None where nothing was ever journalled.
+    outbox
+        Messages that are owed to the log by then; None where there are none.
     """
 
     lineage: int
@@ -43,6 +52,9 @@ class Snapshot:
     positions: tuple[Position, ...]
     counts: dict[str, int]
     states: dict[str, State]
+    lasting: dict[str, parts.LastingPart] = dataclasses.field(default_factory=dict)
+    journal: Mark | None = None
+    outbox: bytes | None = None
 
 
 class Checkpoints:
@@ -58,28 +70,37 @@ class Checkpoints:
         The configuration's fields that decide the model.
     keep
         How many of the newest to keep.
+    signer
+        Signs what is published, and what is found is taken only if it did; None without a key.
     """
 
     def __init__(
-        self, folder: Folder, name: str, model: dict[str, Any], model_digest: str, keep: int = 3
+        self,
+        folder: Folder,
+        name: str,
+        model: dict[str, Any],
+        model_digest: str,
+        keep: int = 3,
+        signer: Signer | None = None,
     ) -> None:
         self._folder = folder
         self._name = name
         self._model = model
         self._model_digest = model_digest
         self._keep = keep
+        self._signer = signer
         self._last: Manifest | None = None
         self._unused: set[str] = set()
 
     @property
     def epoch(self) -> int:
         """The number by which this owner claimed, higher than any before it."""
-        return self._held().epoch
+        return self.held.epoch
 
     @property
     def number(self) -> int:
         """The number of the manifest this owner published last."""
-        return self._held().number
+        return self.held.number
 
     def newest(self) -> Manifest | None:
         """Return the newest manifest that is whole with all its parts, None if there is none.
@@ -88,16 +109,20 @@ class Checkpoints:
         ------
         CheckpointError
             There are manifests, and none of them is whole.
+        SignatureError
+            One that is whole is not signed as it should be: an older one is no substitute.
         """
         names = self._folder.names(MANIFESTS)
         for name in reversed(names):
             try:
-                found = manifest.from_bytes(self._folder.read(name))
+                found = self._read(name)
                 for part in set(found.parts.values()):
                     self._folder.read_part(part)
                 return found
             except FileNotFoundError:
                 return self.newest()  # pruned by its owner since the names were listed
+            except SignatureError as error:
+                raise SignatureError(f"{self._folder.path / name}: {error}") from error
             except (CheckpointError, OSError) as error:
                 if name not in self._unused:
                     logger.warning("%s is not used: %s", name, error)
@@ -112,6 +137,26 @@ class Checkpoints:
     def state(self, of: Manifest, name: str) -> State:
         """Return the state of one component of a checkpoint."""
         return parts.assemble(of.parts, name, self._folder.read_part)
+
+    def outbox(self, of: Manifest) -> tuple[int, bytes | None]:
+        """Return the messages that a checkpoint owed, with the number of the manifest that did.
+
+        None where nothing is owed, or is known to have been sent.
+        """
+        number = of.number if of.outbox is None else of.outbox["number"]
+        if of.outbox is None or self._folder.names(_sent(number)):
+            return number, None
+        return number, self._folder.read_part(of.parts[OUTBOX])
+
+    def settle(self) -> None:
+        """Note that nothing is owed any more, for as long as the log itself cannot tell."""
+        if self.held.outbox is not None:
+            with self._writing():
+                self._folder.create(_sent(self.held.outbox["number"]), b"")
+
+    def owned(self) -> bool:
+        """Return whether nobody has claimed the model since this owner did."""
+        return self._highest() == self.held.number
 
     def claim(self, first: Snapshot) -> Manifest:
         """Become the owner and return the checkpoint to go on from.
@@ -132,7 +177,7 @@ class Checkpoints:
             newest = self.newest()
             with self._writing():
                 claim = self._claim_of(newest, first, number, owner)
-                claimed = self._folder.create(name_of(number), claim.to_bytes())
+                claimed = self._folder.create(name_of(number), claim.to_bytes(self._signer))
             if claimed and self._highest() > number:
                 # The owner has gone on so far that it pruned the number that seemed free.
                 self._folder.remove(name_of(number))
@@ -155,11 +200,11 @@ class Checkpoints:
         CheckpointError
             The folder cannot be written.
         """
-        last = self._held()
+        last = self.held
         number = last.number + 1
         with self._writing():
             new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
-            published = self._folder.create(name_of(number), new.to_bytes())
+            published = self._folder.create(name_of(number), new.to_bytes(self._signer))
         if published and self._highest() > number:
             # Another owner has gone on so far that it pruned the number it took from this one.
             self._folder.remove(name_of(number))
@@ -177,7 +222,7 @@ class Checkpoints:
         self, newest: Manifest | None, first: Snapshot, number: int, owner: str
     ) -> Manifest:
         if newest is None:
-            first.lineage = self._new_lineage()
+            first.lineage = self.new_lineage()
             return self._manifest(first, number, owner, number, None)
         manifest.check_versions(newest.versions)
         if newest.sequence == 0 and newest.model_digest != self._model_digest:
@@ -207,7 +252,9 @@ class Checkpoints:
                 "set it back, or choose another name to start another model"
             )
 
-    def _held(self) -> Manifest:
+    @property
+    def held(self) -> Manifest:
+        """The manifest this owner claimed or published last."""
         if self._last is None:
             raise CheckpointError("wanted a claimed model, got none: call claim first")
         return self._last
@@ -219,6 +266,15 @@ class Checkpoints:
         for name, state in snapshot.states.items():
             for path, data in parts.flatten(state, name).items():
                 places[path] = self._folder.add_part(data)
+        named = set() if self._last is None else set(self._last.parts.values())
+        for path, part in snapshot.lasting.items():
+            # What the last manifest names is never pruned.
+            if part.name not in named or not self._folder.holds(part.name, part.size):
+                data = part.take()
+                part.name, part.size = self._folder.add_part(data), len(data)
+            places[path] = part.name
+        if snapshot.outbox is not None:
+            places[OUTBOX] = self._folder.add_part(snapshot.outbox)
         self._folder.sync_parts()
         return Manifest(
             number=number,
@@ -234,13 +290,16 @@ class Checkpoints:
             model=self._model,
             model_digest=self._model_digest,
             versions=manifest.versions(),
+            journal=None if snapshot.journal is None else snapshot.journal._asdict(),
+            outbox=None if snapshot.outbox is None else {"number": number},
         )
 
     def _highest(self) -> int:
         names = self._folder.names(MANIFESTS)
         return max((number_of(name) for name in names), default=0)
 
-    def _new_lineage(self) -> int:
+    def new_lineage(self) -> int:
+        """Return the number of a new life of the model, which no other has."""
         lineage = 1
         while not self._folder.create(f"lineage-{lineage:06}", b""):
             lineage += 1
@@ -256,6 +315,7 @@ class Checkpoints:
         kept = self._parts_of(names[-self._keep :])
         for name in names[: -self._keep]:
             self._folder.remove(name)
+            self._folder.remove(_sent(number_of(name)))
         for part in dropped - kept:
             self._folder.remove_part(part)
 
@@ -264,11 +324,21 @@ class Checkpoints:
         named = self._parts_of(self._folder.names(MANIFESTS))
         self._folder.sweep(named)
 
+    def _read(self, name: str) -> Manifest:
+        """Return a manifest, which has to be in the file of its own number.
+
+        An old one under a higher number would take the place of what came after it.
+        """
+        found = manifest.from_bytes(self._folder.read(name), self._signer)
+        if name_of(found.number) != name:
+            raise CheckpointError(f"it is manifest {found.number}, under another number")
+        return found
+
     def _parts_of(self, names: list[str]) -> set[str]:
         found: set[str] = set()
         for name in names:
             try:
-                found |= set(manifest.from_bytes(self._folder.read(name)).parts.values())
+                found |= set(self._read(name).parts.values())
             except (CheckpointError, FileNotFoundError):
                 continue  # a torn manifest names nothing that can be used
         return found
@@ -291,3 +361,8 @@ def name_of(number: int) -> str:
 def number_of(name: str) -> int:
     """Return the number in a manifest's file name."""
     return int(name.removeprefix("manifest-").removesuffix(".json"))
+
+
+def _sent(number: int) -> str:
+    """Return the name of the note that a manifest's outbox was sent."""
+    return f"sent-{number:012}"

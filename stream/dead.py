@@ -10,6 +10,7 @@ from pathlib import Path
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.errors import StreamError
+from stream.private import make_file
 
 FILE = "dead.db"
 LOOKED_AT = 100_000
@@ -18,13 +19,19 @@ TABLE = """
 CREATE TABLE IF NOT EXISTS dead (
     lineage INTEGER NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
     "offset" INTEGER NOT NULL, time INTEGER NOT NULL, key BLOB, value BLOB, reason TEXT NOT NULL,
+    error TEXT NOT NULL DEFAULT 'malformed', sequence INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (lineage, topic, partition, "offset")
 )
 """
+NEW = (
+    "ALTER TABLE dead ADD COLUMN error TEXT NOT NULL DEFAULT 'malformed'",
+    "ALTER TABLE dead ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0",
+)
+"""What a file of an earlier release does not have."""
 
 
 _LETTERS = """
-SELECT topic, partition, "offset", time, key, value, reason FROM dead
+SELECT topic, partition, "offset", time, key, value, reason, error, sequence FROM dead
 WHERE lineage = (SELECT max(lineage) FROM dead) ORDER BY topic, partition, "offset"
 """
 # Reasons differ in what they quote, which comes after these words: what comes before is counted.
@@ -55,11 +62,13 @@ class DeadLetters:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._asking(f"wanted a file for dead letters at {path}", "check its folder"):
-            path.touch(mode=0o600)
+            make_file(path)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
+            if "error" not in {row[1] for row in self._db.execute("PRAGMA table_info(dead)")}:
+                self._db.executescript(f"BEGIN; {'; '.join(NEW)}; COMMIT")
 
     def add(self, letters: Sequence[DeadLetter], lineage: int) -> None:
         """Keep letters; those already there stay as they are."""
@@ -68,7 +77,7 @@ class DeadLetters:
         with self._asking(wanted, remedy), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(lineage, *letter) for letter in letters],
             )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stream.errors import CheckpointError
+from stream.private import make_folder
 
 SWEEP_AGE = 60.0
 
@@ -22,7 +23,8 @@ class Folder:
     Parameters
     ----------
     path
-        Made by the first write if it is missing, readable by its owner only.
+        Made by the first write if it is missing, readable by its owner only. A folder that was
+        there is the user's, as are its permissions.
 
     Raises
     ------
@@ -58,6 +60,13 @@ class Folder:
         else:
             os.replace(self._write_temporary(data), path)
         return name
+
+    def holds(self, part: str, size: int) -> bool:
+        """Return whether a part is there with all its bytes, without a look at them."""
+        try:
+            return (self._parts / part).stat().st_size == size
+        except FileNotFoundError:
+            return False
 
     def sync_parts(self) -> None:
         """Make the names of all parts added so far durable."""
@@ -137,10 +146,8 @@ class Folder:
     def _make(self) -> None:
         path = self.path
         with self._refusing():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A folder that was there is the user's, as are its permissions.
-            path.mkdir(exist_ok=True, mode=0o700)
-            self._parts.mkdir(exist_ok=True, mode=0o700)
+            make_folder(path)
+            make_folder(self._parts)
             _try_links(self._parts)
             self._made = True
 

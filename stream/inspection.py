@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from learners.digests import digest
-from stream.app import checkpoints_of, new_shard
+from stream.app import new_shard
 from stream.config import Config, differences, load
 from stream.errors import CheckpointError
 from stream.manifest import Manifest, check_versions
 from stream.report import model_of
+from stream.session import checkpoints_of
 from stream.shard import Shard
 
 
@@ -23,7 +24,7 @@ def state(path: Path) -> None:
         There is none, or it is torn, or of another configuration.
     """
     config = load(path)
-    saved, shard = _newest(config)
+    saved, shard = restored(config)
     told = {
         "name": saved.name,
         **model_of(shard),
@@ -63,8 +64,14 @@ def newest(config: Config) -> Manifest | None:
     return found
 
 
-def _newest(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
-    """Return the newest checkpoint and the shard it holds."""
+def restored(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
+    """Return the newest checkpoint and the shard it holds.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or it is torn, or of another configuration.
+    """
     saved = newest(config)
     if saved is None:
         raise CheckpointError(
@@ -81,5 +88,5 @@ def _newest(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
         # The running service may have dropped it for a newer one since it was found.
         if attempts == 1:
             raise
-        return _newest(config, attempts - 1)
+        return restored(config, attempts - 1)
     return saved, shard

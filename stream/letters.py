@@ -1,55 +1,89 @@
-"""Dead letters told as lines of JSON."""
+"""Dead letters as lines of JSON: what `alluvia dead` prints, and reads again."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import itertools
+import binascii
 import json
-from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from stream.block import DeadLetter
-from stream.config import load
-from stream.dead import has_dead, open_dead
-
-SHOWN_BYTES = 200
+from stream.errors import StreamError
 
 
-def dead(path: Path, limit: int | None, full: bool) -> None:
-    """Print the dead letters of the newest lineage.
+class Line(msgspec.Struct):
+    """A dead letter as it is printed, and perhaps mended; what else is there does not count.
 
-    Raises
-    ------
-    AlluviaError
-        The configuration or the file of letters cannot be read.
+    Bytes that are no UTF-8 are in base64; what was cut short has the number of all its bytes.
     """
-    config = load(path)
-    if not has_dead(config):
-        return
-    with contextlib.closing(open_dead(config)) as letters:
-        for letter in itertools.islice(letters.letters(), limit):
-            print(json.dumps(_told(letter, None if full else SHOWN_BYTES)))
+
+    topic: str
+    partition: int
+    offset: int
+    time: int
+    key: str | None
+    value: str | None
+    key_base64: bool = False
+    value_base64: bool = False
+    key_bytes: int | None = None
+    value_bytes: int | None = None
+
+    @property
+    def letter(self) -> DeadLetter:
+        """The letter, without a reason.
+
+        Raises
+        ------
+        StreamError
+            It was cut short, or is no base64.
+        """
+        if self.key_bytes is not None or self.value_bytes is not None:
+            raise StreamError("wanted all bytes, got a cut line: print it with --full")
+        key = _bytes(self.key, self.key_base64)
+        value = _bytes(self.value, self.value_base64)
+        return DeadLetter(self.topic, self.partition, self.offset, self.time, key, value, "")
 
 
-def _told(letter: DeadLetter, longest: int | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
+_decode = msgspec.json.Decoder(Line).decode
+
+
+def printed(letter: DeadLetter, longest: int | None) -> str:
+    """Return the line of a letter, with up to `longest` bytes of its key and value."""
+    told = {
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.offset,
         "time": letter.time,
         "reason": letter.reason,
+        "error": letter.error,
     }
     for name, data in (("key", letter.key), ("value", letter.value)):
         told |= _shown(name, data, longest)
-    return told
+    return json.dumps(told)
 
 
-def _shown(name: str, data: bytes | None, longest: int | None) -> dict[str, Any]:
+def parsed(line: bytes) -> DeadLetter:
+    """Return the letter of a line, without a reason.
+
+    Raises
+    ------
+    StreamError
+        It is no such line, or was cut short.
+    """
+    try:
+        return _decode(line).letter
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StreamError(
+            f"wanted a line as `alluvia dead --full` prints it, got: {error}: mend the line"
+        ) from error
+
+
+def _shown(name: str, data: bytes | None, longest: int | None) -> dict[str, str | int | None]:
     if data is None:
         return {name: None}
     shown = data[:longest]
-    told: dict[str, Any]
+    told: dict[str, str | int | None]
     try:
         data.decode()
         told = {name: shown.decode("utf-8", "ignore")}  # the cut may have split a character
@@ -58,3 +92,12 @@ def _shown(name: str, data: bytes | None, longest: int | None) -> dict[str, Any]
     if len(shown) < len(data):
         told[f"{name}_bytes"] = len(data)
     return told
+
+
+def _bytes(text: str | None, is_base64: bool) -> bytes | None:
+    if text is None or not is_base64:
+        return None if text is None else text.encode()
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise StreamError(f"wanted base64, got: {error}: mend the line") from error

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import logging
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-from stream.errors import LogError
 from stream.log import Bounds, Message, Run
-from stream.log_errors import expired, missing_topic, nothing_in
+from stream.log_database import (
+    broken,
+    create_topic,
+    insert,
+    open_database,
+    partitions_of,
+    transaction,
+)
+from stream.log_errors import expired
+from stream.private import make_file
 
-BUSY_SECONDS = 30.0
 APPEND_RECORDS = 50_000
 RUN_RECORDS = 5_000
 BATCH_BYTES = 32 * 1024 * 1024
 LOOK_SECONDS = 0.001, 0.01
 
 _LOGGER = logging.getLogger(__name__)
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS partition (
-    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL, next INTEGER NOT NULL,
-    UNIQUE (topic, number)
-) STRICT;
-CREATE TABLE IF NOT EXISTS record (
-    partition INTEGER NOT NULL, offset INTEGER NOT NULL, time INTEGER NOT NULL,
-    key BLOB, value BLOB, PRIMARY KEY (partition, offset)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS position (
-    partition INTEGER NOT NULL, consumers TEXT NOT NULL,
-    offset INTEGER NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (partition, consumers)
-) STRICT, WITHOUT ROWID;
-"""
-_PARTITIONS = "SELECT number, id, next FROM partition WHERE topic = ? ORDER BY number"
 _FIRST = "SELECT min(offset) FROM record WHERE partition = ?"
 _AT = "SELECT min(offset) FROM record WHERE partition = ? AND time >= ?"
 _READ = """
@@ -70,10 +61,12 @@ class EmbeddedLog:
         The file cannot be opened or is not such a log.
     """
 
+    ended = False
+
     def __init__(self, path: Path | str, topic: str, group: str | None) -> None:
         self.topic = topic
         self._path, self._group = Path(path), group
-        self._database = _open(self._path, "NORMAL")
+        self._database = open_database(self._path, "NORMAL")
         self._membership: sqlite3.Connection | None = None
         self._ids: dict[int, int] = {}
         self._next: dict[int, int] = {}
@@ -162,19 +155,16 @@ class EmbeddedLog:
             self._membership.close()
         self._database.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise _broken(self._path, error) from error
+            raise broken(self._path, error) from error
 
     def _partitions(self) -> list[tuple[int, int, int]]:
         """Return number, identity and end of each partition."""
-        rows = self._database.execute(_PARTITIONS, (self.topic,)).fetchall()
-        if not rows:
-            raise missing_topic(self.topic)
-        return rows
+        return partitions_of(self._database, self.topic)
 
     def _first(self, identity: int, end: int) -> int:
         found: int | None = self._database.execute(_FIRST, (identity,)).fetchone()[0]
@@ -191,6 +181,8 @@ class EmbeddedLog:
             return True
         name = hashlib.sha256(f"{self.topic}\0{group}".encode()).hexdigest()[:16]
         lock = self._path.with_name(f"{self._path.name}.{name}.lock")
+        with contextlib.suppress(OSError):  # told by SQLite, in its own words
+            make_file(lock)
         membership = sqlite3.connect(lock, timeout=timeout, isolation_level=None)
         try:
             membership.execute("BEGIN EXCLUSIVE")
@@ -248,18 +240,12 @@ class EmbeddedAppender:
     def __init__(self, path: Path | str, topic: str) -> None:
         self.topic = topic
         self._path = Path(path)
-        self._database = _open(self._path, "FULL")
+        self._database = open_database(self._path, "FULL")
 
     def create(self, partitions: int) -> bool:
         """Make the topic if it is missing; return whether it was made."""
-        with self._writing():
-            if self._database.execute(_PARTITIONS, (self.topic,)).fetchall():
-                return False
-            rows = [(self.topic, number) for number in range(partitions)]
-            self._database.executemany(
-                "INSERT INTO partition (topic, number, next) VALUES (?, ?, 0)", rows
-            )
-        return True
+        with transaction(self._database, self._path):
+            return create_topic(self._database, self.topic, partitions)
 
     def append(self, messages: Iterable[Message]) -> int:
         """Append in order, keys choosing the partition; return how many are stored.
@@ -272,44 +258,14 @@ class EmbeddedAppender:
         remaining = iter(messages)
         count = 0
         while batch := list(_batch(remaining)):
-            with self._writing():
-                self._insert(batch)
+            with transaction(self._database, self._path):
+                insert(self._database, self.topic, batch)
             count += len(batch)
         return count
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            with self._database:
-                yield
-        except sqlite3.Error as error:
-            raise _broken(self._path, error) from error
-
-    def _insert(self, batch: list[Message]) -> None:
-        partitions = self._database.execute(_PARTITIONS, (self.topic,)).fetchall()
-        if not partitions:
-            raise missing_topic(self.topic)
-        ids = [identity for _, identity, _ in partitions]
-        ends = [end for _, _, end in partitions]
-        # Records without a key go round all partitions, from one batch to the next as well.
-        turn = itertools.count(sum(ends))
-        rows = []
-        for key, value, moment in batch:
-            if key is None and value is None:
-                raise nothing_in(self.topic)
-            # A checksum, since Python's own hash differs from process to process.
-            place = (next(turn) if key is None else zlib.crc32(key)) % len(ids)
-            rows.append((ids[place], ends[place], moment, key, value))
-            ends[place] += 1
-        self._database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?)", rows)
-        self._database.executemany(
-            "UPDATE partition SET next = ? WHERE id = ?", zip(ends, ids, strict=True)
-        )
 
 
 def _batch(messages: Iterator[Message]) -> Iterator[Message]:
@@ -319,22 +275,3 @@ def _batch(messages: Iterator[Message]) -> Iterator[Message]:
         size += len(message.value or b"")
         if size > BATCH_BYTES:
             return
-
-
-def _open(path: Path, synchronous: str) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute(f"PRAGMA synchronous = {synchronous}")
-        database.executescript(_SCHEMA)
-    except (sqlite3.Error, OSError) as error:
-        raise _broken(path, error) from error
-    return database
-
-
-def _broken(path: Path, error: Exception) -> LogError:
-    return LogError(
-        f"wanted an embedded log at {path}, got {error}: is it such a file, on a local disk with "
-        "room?"
-    )

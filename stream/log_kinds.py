@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from stream import kafka_topics, log_database
 from stream.config import Config
-from stream.log import Appender, Log
+from stream.log import Appender, Log, Message
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.log_kafka import KafkaAppender, KafkaLog
 from stream.log_process import ProcessLog
+from stream.producer import Producer
+from stream.producer_embedded import EmbeddedProducer
+from stream.producer_kafka import TransactionalProducer
 
 
-def open_log(config: Config, group: str | None) -> Log:
-    """Connect to the configured log, as a member of a group or as a plain reader."""
-    log = config.log
+def open_log(config: Config, group: str | None, topic: str | None = None) -> Log:
+    """Connect to a topic, the service's own if none is named, as a group's member or a reader."""
+    log, topic = config.log, config.log.topic if topic is None else topic
     if log.kind == "kafka":
         # A member of the group must live on while a learner holds the interpreter; who only looks
         # needs no process of its own.
         kafka = KafkaLog if group is None else ProcessLog
-        return kafka(log.servers, log.topic, group, log.options)
-    return EmbeddedLog(log.path, log.topic, group)
+        return kafka(log.servers, topic, group, log.options)
+    return EmbeddedLog(log.path, topic, group)
 
 
-def open_appender(config: Config) -> Appender:
-    """Connect to the producing side of the configured topic."""
+def open_appender(config: Config, topic: str | None = None) -> Appender:
+    """Connect to the producing side of a topic, the service's own if none is named."""
+    log, topic = config.log, config.log.topic if topic is None else topic
+    if log.kind == "kafka":
+        return KafkaAppender(log.servers, topic, log.options)
+    return EmbeddedAppender(log.path, topic)
+
+
+def open_producer(config: Config) -> Producer:
+    """Return the producer of what a service owes; it has yet to begin."""
+    log, name = config.log, f"alluvia-{config.name}"
+    if log.kind == "kafka":
+        return TransactionalProducer(log.servers, name, log.group, log.options)
+    return EmbeddedProducer(log.path, name, log.group)
+
+
+def read_topic(config: Config, topic: str) -> Iterator[tuple[int, int, Message]]:
+    """Yield partition, offset and message of all that a topic holds now."""
     log = config.log
     if log.kind == "kafka":
-        return KafkaAppender(log.servers, log.topic, log.options)
-    return EmbeddedAppender(log.path, log.topic)
+        return kafka_topics.read_topic(log.servers, topic, log.options)
+    return log_database.read_topic(log.path, topic)

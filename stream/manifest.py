@@ -10,9 +10,12 @@ from importlib.metadata import version
 from typing import Any
 
 from stream.errors import CheckpointError
+from stream.log import Place
 from stream.parts import to_json
+from stream.signature import Signer, verify
 
 FORMAT = 1
+KIND = "manifest"
 LIBRARIES = ("alluvia", "numpy", "river", "scikit-learn")
 
 
@@ -27,14 +30,22 @@ class Position:
     offset
         The next offset to take.
     record
-        SHA-256 of the last record taken; "" before the first. A topic made anew under the same
-        name will be told by it; nothing compares it yet.
+        SHA-256 of the last record taken; "" before the first. It tells a topic that was made
+        anew under the same name.
+    time
+        The highest time of its records so far, in milliseconds, as the log has it.
     """
 
     topic: str
     partition: int
     offset: int
     record: str
+    time: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Topic and partition."""
+        return self.topic, self.partition
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,19 +97,28 @@ class Manifest:
     closed_window: dict[str, Any] | None = None
     outbox: dict[str, Any] | None = None
 
-    def to_bytes(self) -> bytes:
-        """Return the file: JSON with its own SHA-256 and the format number."""
+    def to_bytes(self, signer: Signer | None = None) -> bytes:
+        """Return the file: JSON with its own SHA-256, its signature and the format number.
+
+        The SHA-256 tells what is torn, the signature what somebody made up; it covers the parts,
+        whose own SHA-256 the manifest names.
+        """
         content = {"format": FORMAT, **dataclasses.asdict(self)}
-        return to_json({"manifest": content, "sha256": _digest(content)})
+        file = {"manifest": content, "sha256": _digest(content)}
+        if signer is not None:
+            file["hmac"] = signer.sign(KIND, to_json(content))
+        return to_json(file)
 
 
-def from_bytes(data: bytes) -> Manifest:
+def from_bytes(data: bytes, signer: Signer | None = None) -> Manifest:
     """Return the manifest of a file.
 
     Raises
     ------
     CheckpointError
         It is torn, altered, or of another format.
+    SignatureError
+        It is whole, and not signed as it should be.
     """
     try:
         file = json.loads(data)
@@ -108,6 +128,7 @@ def from_bytes(data: bytes) -> Manifest:
         raise CheckpointError("the manifest is not what was written: torn or altered") from error
     if not whole:
         raise CheckpointError("the manifest is not what was written: torn or altered")
+    verify(signer, KIND, to_json(content), file.get("hmac"))
     form = content.pop("format")
     if form != FORMAT:
         raise CheckpointError(f"wanted a manifest of format {FORMAT}, got {form}: update alluvia")
