@@ -28,12 +28,29 @@ Rate = Annotated[str | None, typer.Option(metavar="N/s", help="Records per secon
 Columns = Annotated[
     str | None, typer.Option(metavar="A,B", help="Names of the columns of CSV without a header.")
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics", metavar="[HOST:]PORT", help="Serve /metrics, /live and /ready over HTTP here."
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Show this many at most.")]
+FeedBack = Annotated[
+    Path | None,
+    typer.Option(
+        "--feed-back",
+        metavar="FILE",
+        help="Append these again: lines as --full prints them, mended.",
+    ),
+]
 Full = Annotated[bool, typer.Option("--full", help="Show all bytes of a long record.")]
 History = Annotated[
     list[Path] | None, typer.Option("--file", metavar="FILE", help="History; may be repeated.")
 ]
-FromLog = Annotated[bool, typer.Option("--log", help="History is the service's own topic.")]
+FromLog = Annotated[bool, typer.Option("--log", help="History is the service's own topics.")]
+FromJournal = Annotated[
+    bool, typer.Option("--journal", help="The same, in the order that the service took it in.")
+]
 From = Annotated[
     str | None, typer.Option("--from", metavar="X", help="Offset or RFC 3339 time to begin at.")
 ]
@@ -95,12 +112,12 @@ def _options(
 
 
 @app.command("run")
-def _run(config: Configuration, until_end: UntilEnd = False) -> None:
+def _run(config: Configuration, until_end: UntilEnd = False, metrics: Metrics = None) -> None:
     """Run the service: take records, predict, learn, and answer look-ups.
 
     SIGTERM or Ctrl-C finishes the block, saves and leaves; a second one stops at once.
     """
-    _do("runner", "run", config, until_end)
+    _do("runner", "run", config, until_end, metrics)
 
 
 @app.command()
@@ -130,9 +147,18 @@ def state(config: Configuration) -> None:
 
 
 @app.command()
-def dead(config: Configuration, limit: Limit = None, full: Full = False) -> None:
-    """Print the records that were set aside, a line of JSON each, with reason and bytes."""
-    _do("letters", "dead", config, limit, full)
+def dead(
+    config: Configuration, limit: Limit = None, full: Full = False, feed_back: FeedBack = None
+) -> None:
+    """Print the records that were set aside, a line of JSON each, with reason and bytes.
+
+    With --feed-back, append mended ones to their topic again, each once; none, if one of them
+    could not be decoded.
+    """
+    if feed_back is None:
+        _do("listing", "dead", config, limit, full)
+    else:
+        _do("feed_back", "feed_back", config, feed_back)
 
 
 @app.command()
@@ -141,17 +167,23 @@ def replay(
     name: As,
     files: History = None,
     log: FromLog = False,
+    journal: FromJournal = False,
     first: From = None,
     end: To = None,
 ) -> None:
     """Run history through the same loop into a model of its own, which keeps its own name.
 
-    History is files (--file) or the service's topic (--log). Interrupted, it goes on when
-    started again.
+    History is files (--file) or the service's topics, their partitions merged by time (--log) or
+    in the order that the service took them in (--journal). Interrupted, it goes on when started
+    again.
     """
-    if bool(files) == log:
-        raise typer.BadParameter("wanted either --file or --log: say where history comes from")
-    _do("replay", "replay", config, name, files or [], first, end)
+    if [bool(files), log, journal].count(True) != 1:
+        raise typer.BadParameter(
+            "wanted one of --file, --log and --journal: say where history comes from"
+        )
+    if journal and (first or end):
+        raise typer.BadParameter("wanted no bounds with --journal: it is replayed as a whole")
+    _do("replay", "replay", config, name, files or [], first, end, journal)
 
 
 @app.command()

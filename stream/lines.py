@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from stream.loop import Loop
 from stream.report import Pace, Progress
-from stream.tables import NONE, number, rate, words
+from stream.tables import NONE, labels_line, number, rate, words
 
 
 class Lines:
@@ -89,6 +89,8 @@ def _plain(name: str, progress: Progress) -> str:
         parts += [_span(scores, metric, "overall"), _span(scores, metric, "recent")]
     if model["members"]:
         parts.append(f"{len(model['members'])} members")
+    if "labels" in model:
+        parts.append(labels_line(model["labels"]))
     parts.append(f"{counts['set_aside']:,} dead letters")
     parts.append(f"checkpoint {progress.checkpoint_age:.0f} s ago")
     parts += [f"a window was skipped: {reason}" for reason in model["skipped"][-1:]]

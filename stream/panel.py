@@ -14,7 +14,7 @@ from rich.text import Text
 
 from stream.loop import Loop
 from stream.report import Pace, Progress
-from stream.tables import NONE, member_table, rate, score_table
+from stream.tables import NONE, label_rows, member_table, rate, score_table
 
 INTERVAL = 0.25
 # Lines and columns that the frame takes, and the line under it where the cursor is.
@@ -114,4 +114,8 @@ def _figures(progress: Progress) -> Table:
         f"{counts['set_aside']:,}", "checkpoint",
         f"{progress.checkpoint_age:.0f} s ago, took {1000 * progress.stall:.0f} ms",
     )  # fmt: skip
+    if "labels" in progress.model:
+        cells = [cell for row in label_rows(progress.model["labels"]) for cell in row]
+        table.add_row(*cells[:6])
+        table.add_row(*cells[6:])
     return table

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from learners.base import HasMembers
-from stream.log import Log
 from stream.loop import Loop
 from stream.shard import Shard
 
@@ -29,6 +28,9 @@ class Progress:
         Records per second over the last two seconds and since the first block; None at first.
     lag
         Records between the last one taken and the end of the log, None if unknown.
+    behind
+        Seconds from the log's time of the last record taken until now; 0 where none is to come,
+        None if unknown.
     checkpoint_age, stall
         Seconds since the last checkpoint, and how long it held the stream up.
     """
@@ -37,6 +39,7 @@ class Progress:
     now: float | None
     overall: float | None
     lag: int | None
+    behind: float | None
     checkpoint_age: float
     stall: float
 
@@ -46,15 +49,18 @@ class Pace:
 
     Parameters
     ----------
-    log
-        Where the records come from.
     clock
         Seconds, rising.
+    wall
+        Seconds since 1970.
     """
 
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock, self._wall = clock, wall
         self._shard: Shard | None = None
         self._first = (0.0, 0)
         self._recent: collections.deque[tuple[float, int]] = collections.deque()
@@ -73,11 +79,13 @@ class Pace:
         self._recent.append(here)
         while len(self._recent) > 2 and self._recent[1][0] <= here[0] - SPAN:
             self._recent.popleft()
+        lag = loop.lag()
         return Progress(
             model_of(loop.shard),
             _rate(self._recent[0], here),
             _rate(self._first, here),
-            self._log.lag(),
+            lag,
+            _behind(loop.shard, lag, self._wall()),
             here[0] - loop.saved_at,
             loop.stall,
         )
@@ -90,7 +98,11 @@ class Pace:
 
 
 def model_of(shard: Shard) -> dict[str, Any]:
-    """Return version, counts, scores, members and why windows were skipped, as JSON values."""
+    """Return version, counts, scores, members and why windows were skipped, as JSON values.
+
+    Where labels may come later, also return what waits and how late they come.
+    """
+    labels = {} if shard.join is None else {"labels": shard.join.report()}
     learner = shard.learner
     made_of = (learner.members, learner.skipped) if isinstance(learner, HasMembers) else ((), ())
     members, skipped = made_of
@@ -100,6 +112,7 @@ def model_of(shard: Shard) -> dict[str, Any]:
             "lineage": shard.lineage,
             "sequence": shard.sequence,
             "counts": dict(shard.counts),
+            **labels,
             "scores": _scored(shard.scores.report()),
             "members": [dataclasses.asdict(member) for member in members],
             "skipped": list(skipped),
@@ -134,6 +147,13 @@ def _blank(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _blank(inner) if isinstance(inner, dict) else None for name, inner in figures.items()
     }
+
+
+def _behind(shard: Shard, lag: int | None, now: float) -> float | None:
+    if not lag:
+        return None if lag is None else 0.0
+    taken = max((position.time for position in shard.positions.values()), default=0)
+    return max(0.0, now - taken / 1000) if taken else None
 
 
 def _rate(start: tuple[float, int], end: tuple[float, int]) -> float | None:

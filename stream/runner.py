@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,32 @@ from stream.app import Service
 from stream.config import Config, load
 from stream.dead import LOOKED_AT, has_dead, open_dead
 from stream.errors import StreamError
+from stream.health import Address, Health
 from stream.lines import Lines, event
-from stream.log_kinds import open_log
 from stream.loop import Loop
 from stream.panel import Panel
 from stream.process import Interruption
 from stream.report import Pace, model_of
+from stream.session import Watch
 from stream.shard import Shard
-from stream.tables import member_table, rate, score_table
+from stream.tables import labels_line, member_table, rate, score_table
 
 STOOD_BY = "never held the partition, it was stopped before that: nothing was learned"
 
-Display = AbstractContextManager[Callable[[Loop], None]]
+Display = AbstractContextManager[Watch]
 
 
-def run(path: Path, until_end: bool) -> None:
+def run(path: Path, until_end: bool, metrics: str | None) -> None:
     """Run the service of a file until its end or a signal, and print a summary.
+
+    Parameters
+    ----------
+    path
+        The file.
+    until_end
+        End where each partition ends now.
+    metrics
+        Where to tell how it is going over HTTP, see `Address.parse`; None: nowhere.
 
     Raises
     ------
@@ -41,10 +51,14 @@ def run(path: Path, until_end: bool) -> None:
     stop = Interruption()
     stop.listen()
     config = load(path)
-    log = open_log(config, config.log.group)
-    pace = Pace(log)
-    with display(config, pace) as watch:
-        shard = Service(config, log).run(until_end, stop, watch)
+    pace = Pace()
+    health = None if metrics is None else Health(Address.parse(metrics), pace)
+    with health or contextlib.nullcontext(), display(config, pace) as show:
+        if health is None:
+            shard = Service(config).run(until_end, stop, show)
+        else:
+            watch = _both(health, show)
+            shard = Service(config).run(until_end, health.heard(stop), watch, enter=health.enter)
     summarize(config, shard, pace)
 
 
@@ -56,6 +70,14 @@ def display(config: Config, pace: Pace) -> Display:
     return Lines(config.name, pace, output.log, output.interval / 1000, _show)
 
 
+def _both(first: Watch, second: Watch) -> Watch:
+    def watch(loop: Loop) -> None:
+        first(loop)
+        second(loop)
+
+    return watch
+
+
 def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     """Print what a run came to; a line of JSON where those are asked for and nobody looks on."""
     as_json = config.output.log == "json" and not sys.stdout.isatty()
@@ -65,7 +87,7 @@ def summarize(config: Config, shard: Shard, pace: Pace) -> None:
     told = model_of(shard) | {
         "overall": pace.overall(),
         "digest": digest(shard.learner.estimator),
-        "set_aside_most": _commonest(config) if shard.counts["set_aside"] else None,
+        "set_aside_most": _commonest(config, shard.counts["set_aside"]),
     }
     if as_json:
         _show(event(config.name, "summary", told))
@@ -83,6 +105,8 @@ def _parts(name: str, told: dict[str, Any]) -> Iterator[RenderableType]:
         f"records  {counts['records']:,} ({rate(told['overall'])} in this run), "
         f"learned {counts['learned']:,}, dead letters {counts['set_aside']:,}"
     )
+    if "labels" in told:
+        yield labels_line(told["labels"])
     yield ""
     yield score_table(told["scores"])
     if told["members"]:
@@ -90,19 +114,25 @@ def _parts(name: str, told: dict[str, Any]) -> Iterator[RenderableType]:
         yield member_table(told["members"])
     for reason in told["skipped"][-1:]:
         yield f"a window was skipped: {reason}"
+    aside = counts["set_aside"]
     if most is not None:
-        aside = counts["set_aside"]
         every = "every record was set aside" if aside == counts["records"] else "set aside"
         of = f"{aside:,}" if aside <= LOOKED_AT else f"the last {LOOKED_AT:,}"
         yield ""
         yield f"{every}, most often ({most['count']:,} of {of}): {most['reason']}"
+    if aside:
         yield "`alluvia dead` tells of each"
     yield ""
     yield f"digest  {told['digest']}"
 
 
-def _commonest(config: Config) -> dict[str, Any]:
-    """Return the commonest reason of a service's dead letters and its count."""
+def _commonest(config: Config, aside: int) -> dict[str, Any] | None:
+    """Return the commonest reason of a service's dead letters and its count.
+
+    None where there is none, or the letters are in a topic, which would have to be read whole.
+    """
+    if not aside or config.dead.topic is not None:
+        return None
     found = None
     try:
         if has_dead(config):

@@ -48,6 +48,24 @@ def member_table(members: list[dict[str, Any]]) -> Table:
     return table
 
 
+def label_rows(labels: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what became of late labels as names and figures."""
+    repeated = f"{labels['repeated_ids']:,} ids, {labels['repeated_labels']:,} labels"
+    return [
+        ("waiting", f"{labels['waiting']:,}"),
+        ("matched", share(labels["share_matched"])),
+        ("label lag", NONE if labels["lag"] is None else span(labels["lag"]["recent"])),
+        ("in vain", f"{labels['expired'] + labels['evicted']:,}"),
+        ("unmatched labels", f"{labels['unmatched']:,}"),
+        ("repeated", repeated),
+    ]
+
+
+def labels_line(labels: dict[str, Any]) -> str:
+    """Return what became of late labels in a line."""
+    return "labels: " + ", ".join(f"{name} {figure}" for name, figure in label_rows(labels))
+
+
 def words(name: str) -> str:
     """Return the name of a figure as words.
 
@@ -74,6 +92,31 @@ def number(value: float | None) -> str:
     if abs(value) >= 1e9:
         return f"{value:.4g}"
     return f"{value:,.1f}" if abs(value) >= 1e4 else f"{value:.4f}"
+
+
+def share(value: float | None) -> str:
+    """Return a share of the whole in percent.
+
+    Examples
+    --------
+    >>> share(0.98765), share(None)
+    ('98.8%', '-')
+    """
+    return NONE if value is None else f"{100 * value:.1f}%"
+
+
+def span(milliseconds: float) -> str:
+    """Return a span of time in its largest unit.
+
+    Examples
+    --------
+    >>> span(950), span(-5_400_000), span(864_000_000)
+    ('950 ms', '-1.5 h', '10.0 d')
+    """
+    for name, unit in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if abs(milliseconds) >= unit:
+            return f"{milliseconds / unit:.1f} {name}"
+    return f"{milliseconds:.0f} ms"
 
 
 def rate(value: float | None) -> str:

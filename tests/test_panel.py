@@ -13,7 +13,7 @@ from stream.app import Service
 from stream.config import Config
 from stream.lines import Lines
 from stream.log import Message
-from stream.log_kinds import open_appender, open_log
+from stream.log_kinds import open_appender
 from stream.loop import Loop
 from stream.panel import INTERVAL, Panel
 from stream.report import Pace, finite, model_of
@@ -57,16 +57,15 @@ def config(tmp_path: Path) -> Config:
 
 def watched(config: Config, make: Callable[[Pace], Panel | Lines], step: float = 0.0) -> int:
     """Run to the end with what `make` returns watching; return how often it was called."""
-    log = open_log(config, None)
     calls = 0
-    with make(Pace(log, Clock(step))) as watch:
+    with make(Pace(Clock(step))) as watch:
 
         def counted(loop: Loop) -> None:
             nonlocal calls
             calls += 1
             watch(loop)
 
-        Service(config, log).run(until_end=True, watch=counted)
+        Service(config).run(until_end=True, watch=counted)
     return calls
 
 
@@ -116,10 +115,8 @@ def test_the_panel_fits_few_lines_the_essential_first(
 def test_the_panel_waits_before_the_first_block(config: Config) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80)
-    log = open_log(config, None)
-    with Panel("title", Pace(log), console):
+    with Panel("title", Pace(), console):
         assert "waiting" in out.getvalue()
-    log.close()
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
@@ -144,15 +141,14 @@ def test_lines_come_at_an_interval(config: Config, form: str) -> None:
 
 def test_rates_are_of_this_run(config: Config) -> None:
     seen: list[tuple[float | None, float | None]] = []
-    log = open_log(config, None)
-    pace = Pace(log, Clock(1.0))
+    pace = Pace(Clock(1.0))
     assert pace.overall() is None
 
     def watch(loop: Loop) -> None:
         progress = pace.look(loop)
         seen.append((progress.now, progress.overall))
 
-    Service(config, log).run(until_end=True, watch=watch)
+    Service(config).run(until_end=True, watch=watch)
     first, *_, last = seen
     assert first[0] == 0.0
     assert last[0] is not None
@@ -163,8 +159,7 @@ def test_rates_are_of_this_run(config: Config) -> None:
 
 
 def test_tables_show_figures_that_are_missing_as_a_dash(config: Config) -> None:
-    log = open_log(config, None)
-    model = model_of(Service(config, log).run(until_end=True))
+    model = model_of(Service(config).run(until_end=True))
     out = io.StringIO()
     console = Console(file=out, width=80)
     console.print(score_table(model["scores"]), member_table(model["members"]))
