@@ -1,10 +1,11 @@
 """A real Kafka broker and a real Redis on free loopback ports, without Docker.
 
-    python docker/services.py up|down|status|hold [--folder .services]
+    python docker/services.py up|down|status|hold [--folder .services] [--kafka FILE] [--redis FILE]
 
 The broker's jars come from Maven Central (docker/pom.xml) and run on JDK 17 in KRaft mode. What
 runs is written to `services.json` in the folder; several folders live side by side. `hold` keeps
 them up while its input is open, so that who holds the other end takes them along when killed.
+The files hold further settings of the broker and of Redis: more listeners, TLS, users.
 """
 
 from __future__ import annotations
@@ -42,8 +43,18 @@ class ServicesError(Exception):
     """The services cannot be started; one sentence that says why."""
 
 
-def up(folder: Path) -> dict[str, Any]:
+def up(folder: Path, kafka: Path | None = None, redis: Path | None = None) -> dict[str, Any]:
     """Start both services if they do not run yet; return what `services.json` then holds.
+
+    Parameters
+    ----------
+    folder
+        Where they keep what they keep.
+    kafka
+        Further properties of the broker, over those of docker/server.properties; $port and
+        $controller stand for its ports.
+    redis
+        A redis.conf. With either there are no containers: those have settings of their own.
 
     Raises
     ------
@@ -56,23 +67,22 @@ def up(folder: Path) -> dict[str, Any]:
         return running
     down(folder)
     missing = _missing()
-    if missing and _docker_works():
+    if missing and not (kafka or redis) and _docker_works():
         return _compose_up(folder)
     if missing:
         _install(missing)
     _fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
-    broker, redis = _start_broker(folder), None
+    started = {"kafka": _start_broker(folder, kafka)}
     try:
-        redis = _start_redis(folder)
-        _await("Kafka broker", broker, _broker_answers, folder / "broker.log")
-        _await("redis-server", redis, _redis_answers, folder / "redis.log")
+        started["redis"] = _start_redis(folder, redis)
+        _await("Kafka broker", started["kafka"], _broker_answers, folder / "broker.log")
+        _await("redis-server", started["redis"], _redis_answers, folder / "redis.log")
     except BaseException:
-        for service in (broker, redis):
-            if service is not None:
-                _stop(service["pid"])
+        for service in started.values():
+            _stop(service["pid"])
         raise
-    return _write(folder, {"kafka": broker, "redis": redis})
+    return _write(folder, started)
 
 
 def down(folder: Path) -> bool:
@@ -91,7 +101,7 @@ def down(folder: Path) -> bool:
     return True
 
 
-def hold(folder: Path) -> dict[str, Any]:
+def hold(folder: Path, kafka: Path | None = None, redis: Path | None = None) -> dict[str, Any]:
     """Start both services, say so, and stop them when the input ends; return what ran.
 
     Raises
@@ -101,7 +111,7 @@ def hold(folder: Path) -> dict[str, Any]:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        services = up(folder)
+        services = up(folder, kafka, redis)
         _show(services)
         sys.stdin.read()
     finally:
@@ -167,24 +177,27 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _start_broker(folder: Path) -> dict[str, Any]:
+def _start_broker(folder: Path, further: Path | None) -> dict[str, Any]:
     port, controller = _free_ports(2)
     data, properties = folder / "kafka", folder / "server.properties"
-    template = string.Template((HERE / "server.properties").read_text("utf-8"))
+    files = [HERE / "server.properties", *([further] if further else [])]
+    template = string.Template("\n".join(file.read_text("utf-8") for file in files))
     properties.write_text(template.substitute(port=port, controller=controller, data=data), "utf-8")
     java = ["java", *JVM, "-cp", f"{LIBS}/*"]
     if not (data / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        _run([*java, *tool])
+        # Joined by "=", since such a name may begin with a dash.
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        _run([*java, *tool, "-c", str(properties)])
     pid = _spawn([*java, "kafka.Kafka", str(properties)], folder / "broker.log")
     return {"servers": f"127.0.0.1:{port}", "port": port, "pid": pid, "program": "java"}
 
 
-def _start_redis(folder: Path) -> dict[str, Any]:
+def _start_redis(folder: Path, settings: Path | None) -> dict[str, Any]:
     (port,) = _free_ports(1)
+    first = [str(settings)] if settings else []
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
-    pid = _spawn(["redis-server", *options], folder / "redis.log")
+    pid = _spawn(["redis-server", *first, *options], folder / "redis.log")
     url = f"redis://127.0.0.1:{port}/0"
     return {"url": url, "port": port, "pid": pid, "program": "redis-server"}
 
@@ -299,9 +312,12 @@ def main() -> int:
     actions = {"up": up, "down": down, "status": status, "hold": hold}
     parser.add_argument("action", choices=actions)
     parser.add_argument("--folder", type=Path, default=Path(".services"))
+    parser.add_argument("--kafka", type=Path, help="further properties of the broker")
+    parser.add_argument("--redis", type=Path, help="a redis.conf")
     arguments = parser.parse_args()
+    settings = (arguments.kafka, arguments.redis) if arguments.action in ("up", "hold") else ()
     try:
-        services = actions[arguments.action](arguments.folder)
+        services = actions[arguments.action](arguments.folder, *settings)
     except ServicesError as error:
         print(error, file=sys.stderr)
         return 2

@@ -26,16 +26,20 @@ from stream.environment import (
     over,
 )
 from stream.errors import ConfigError
+from stream.label_section import LabelConfig
 from stream.secrecy import masked
 from stream.sections import (
     CheckpointConfig,
+    DeadConfig,
     LogConfig,
     ModelConfig,
     OutputConfig,
+    PredictionsConfig,
     RecordConfig,
     ScoreConfig,
     StoreConfig,
 )
+from stream.signature import Signer
 from stream.values import Name, whole_number
 
 
@@ -63,8 +67,11 @@ class Config(BaseSettings):
     seed: Annotated[int, BeforeValidator(whole_number), Field(ge=0, lt=2**32)] = 1
     log: LogConfig
     record: RecordConfig = RecordConfig()
+    label: LabelConfig | None = None
     model: ModelConfig
     score: ScoreConfig = ScoreConfig()
+    dead: DeadConfig = DeadConfig()
+    predictions: PredictionsConfig = PredictionsConfig()
     store: StoreConfig = StoreConfig()
     checkpoint: CheckpointConfig
     output: OutputConfig = OutputConfig()
@@ -102,7 +109,9 @@ class Config(BaseSettings):
                 f"wanted classes and positive with a classification only, got task "
                 f'"{self.task}": remove them from [record] or change task'
             )
-        if self.task is not Task.ANOMALY and record.label is None:
+        if self.label is not None:
+            self.label.check_beside(record, self.task, self.log.topic)
+        elif self.task is not Task.ANOMALY and record.label is None:
             raise ValueError(
                 f"wanted [record] label for a {self.task}, got none: "
                 "name the field that holds what is to be predicted"
@@ -112,7 +121,22 @@ class Config(BaseSettings):
                 'wanted [model.window] with a classification or a regression, got task "anomaly": '
                 "remove [model.window]"
             )
+        self._check_topics()
         return self
+
+    def _check_topics(self) -> None:
+        """Refuse one topic for two things."""
+        used = {self.log.topic: "[log]"}
+        if self.label is not None and self.label.topic is not None:
+            used[self.label.topic] = "[label]"
+        for table, topic in (("dead", self.dead.topic), ("predictions", self.predictions.topic)):
+            if topic in used:
+                raise ValueError(
+                    f'wanted a topic of its own in [{table}], got "{topic}", which {used[topic]} '
+                    "has: name another"
+                )
+            if topic is not None:
+                used[topic] = f"[{table}]"
 
     @classmethod
     def of(cls, values: Mapping[str, Any], folder: Path = Path(), source: str = "config") -> Self:
@@ -164,6 +188,11 @@ class Config(BaseSettings):
         """The folder of the file, where relative paths and a user's Python file start."""
         return self._folder
 
+    def signer(self) -> Signer | None:
+        """Return what signs the service's checkpoints and journal, None without a key."""
+        key = self.checkpoint.key
+        return None if key is None else Signer(key.get_secret_value(), self.name)
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             yield name, masked(value, name or "")
@@ -181,11 +210,14 @@ class Config(BaseSettings):
     def model_fields_json(self) -> str:
         """Return the fields that decide the model, as canonical JSON.
 
-        They are `task`, `seed`, `[record]` and `[model]`, without `trust`, which changes nothing
-        that is learned.
+        They are `task`, `seed`, `[record]`, `[model]` and `[label]`, without `trust`, which changes
+        nothing that is learned, and without the name of the labels' topic.
         """
-        fields = self.model_dump(mode="json", include={"task", "seed", "record", "model"})
+        included = {"task", "seed", "record", "model"} | ({"label"} if self.label else set())
+        fields = self.model_dump(mode="json", include=included)
         del fields["model"]["trust"]
+        if self.label:
+            fields["label"]["topic"] = self.label.topic is not None
         warm_up = self.record.warm_up
         if warm_up is not None and warm_up.is_relative_to(self._folder):
             # The folder may move; the model does not change with it.

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
-from stream.errors import LogError
+from stream.errors import LogError, UnavailableError
 
 BOOTSTRAP_MS = 8_000
 RETRY_SECONDS = 0.2
+CUT_OFF = 3
 
 _CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
 _KNOWN: dict[str, Any] = {k: v for client in _CLIENTS for k, v in client.DEFAULT_CONFIG.items()}
@@ -35,9 +45,43 @@ _OURS = frozenset(
         "value_serializer",
         "acks",
         "enable_idempotence",
+        "transactional_id",
         "kafka_client",
     }
 )
+
+_UNTRUSTED = ssl.SSLCertVerificationError
+_UNKNOWN_USER = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+
+
+class _Manager(KafkaConnectionManager):  # type: ignore[misc]
+    """Ends the first connecting at once where to try again is of no use.
+
+    kafka-python would try until its time is up, and then say no more than that.
+    """
+
+    connecting = True
+    _refusal: BaseException | None = None
+    _cut_off = 0
+
+    def get_connection(self, node_id: Any, *arguments: Any, **named: Any) -> Any:
+        if self.connecting and self._refusal is not None:
+            raise self._refusal
+        connection = super().get_connection(node_id, *arguments, **named)
+        if self.connecting:
+            connection.init_future.add_errback(functools.partial(self._note, connection))
+        return connection
+
+    def _note(self, connection: Any, error: BaseException) -> None:
+        reason: BaseException | None = error
+        while reason is not None and not isinstance(reason, (_UNTRUSTED, *_UNKNOWN_USER)):
+            reason = reason.__cause__ or reason.__context__
+        # A broker hangs up on who it does not know, and what it says before is mostly lost.
+        if self.config["sasl_mechanism"] and connection.broker_version_data is not None:
+            self._cut_off += 1
+            if self._cut_off == CUT_OFF:
+                reason = reason or SaslAuthenticationFailedError("cut off at the login")
+        self._refusal = reason
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,9 +116,9 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if k == "api_version" else v for k, v in options.items()}
 
 
-def unreachable(servers: str) -> LogError:
+def unreachable(servers: str) -> UnavailableError:
     """Return the error for a broker that does not answer."""
-    return LogError(
+    return UnavailableError(
         f"wanted a Kafka broker at {servers}, got no answer: start it or set [log] servers "
         "(and [log.options] if it asks for TLS or a password)"
     )
@@ -121,10 +165,13 @@ def connect(
     networks: list[KafkaNetClient] = []
 
     def network(**configs: Any) -> KafkaNetClient:
-        networks.append(KafkaNetClient(**configs))
+        selector = NetworkSelector(**configs)
+        networks.append(KafkaNetClient(selector, _Manager(selector, **configs), **configs))
         return networks[0]
 
     mine = {k: v for k, v in checked(options).items() if k in client.DEFAULT_CONFIG}
+    if fixed.get("group_id", "") is None:
+        mine.pop("group_instance_id", None)  # who is in no group has no name there
     settings = {"bootstrap_timeout_ms": BOOTSTRAP_MS, **defaults, **mine, **fixed}
     if not settings.get("proxy_url"):
         _reach(servers, settings["bootstrap_timeout_ms"] / 1000)
@@ -136,9 +183,21 @@ def connect(
             each.close()
         if isinstance(error, KafkaTimeoutError):
             raise unreachable(servers) from error
+        if isinstance(error, _UNTRUSTED):
+            raise LogError(
+                f"wanted a certificate that is trusted from Kafka at {servers}, got one that is "
+                f"not ({error.verify_message}): set ssl_cafile in [log.options] to the file of its "
+                "authority"
+            ) from error
+        if isinstance(error, _UNKNOWN_USER):
+            raise LogError(
+                f"wanted Kafka at {servers} to know the user, got {error}: check sasl_mechanism, "
+                "sasl_plain_username and sasl_plain_password in [log.options]"
+            ) from error
         if isinstance(error, KafkaError | ValueError | TypeError | OSError | AssertionError):
             raise LogError(
                 f"wanted to connect to Kafka at {servers}, got {error}: check [log]"
             ) from error
         raise
+    networks[0]._manager.connecting = False
     return connected, networks[0]

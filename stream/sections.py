@@ -17,6 +17,7 @@ from stream.values import (
     Few,
     FieldPath,
     FilePath,
+    Key,
     Kind,
     Lifetime,
     Milliseconds,
@@ -182,6 +183,22 @@ class ScoreConfig(Section):
     metrics: list[str] = []
 
 
+class DeadConfig(Section):
+    """What becomes of records that cannot be taken: they go to `topic`, or to a file without one.
+
+    The service stops when more than the share `skip_share` of all records make the learner raise.
+    """
+
+    topic: Name | None = None
+    skip_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
+
+
+class PredictionsConfig(Section):
+    """The `topic` that each prediction is sent to as well, None for none."""
+
+    topic: Name | None = None
+
+
 class StoreConfig(Section):
     """Where predictions go; `ttl` is in milliseconds, None to keep them for ever."""
 
@@ -209,12 +226,16 @@ class StoreConfig(Section):
 
 
 class CheckpointConfig(Section):
-    """Where checkpoints go and when: `every` so many ms, and at multiples of `records`."""
+    """Where checkpoints go and when: `every` so many ms, and at multiples of `records`.
+
+    With a `key`, a secret, they are signed, and no other ones are taken.
+    """
 
     path: FilePath
     every: Milliseconds = Field(default="10s", validate_default=True)
     records: Count | None = None
     keep: Few = 3
+    key: Key | None = None
 
 
 class OutputConfig(Section):

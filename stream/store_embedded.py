@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from stream.errors import FencedError, StoreError
+from stream.private import make_file
 from stream.store import Entry
 
 _SCHEMA = """
@@ -112,6 +113,8 @@ class EmbeddedStore:
         self._reader.close()
 
     def _open(self) -> sqlite3.Connection:
+        with contextlib.suppress(OSError):  # told by SQLite, in its own words
+            make_file(Path(self._path))
         database = sqlite3.connect(
             self._path, timeout=30.0, isolation_level=None, check_same_thread=False
         )
@@ -132,13 +135,13 @@ class EmbeddedStore:
                 "another owner has taken over, stop this one"
             )
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._writing, self._translated(), self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
             yield self._writer
 
-    @contextmanager
+    @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn SQLite's errors into the store's."""
         try:

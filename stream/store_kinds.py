@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from stream.config import Config
+from stream.private import make_folder
 from stream.store import Store
 from stream.store_embedded import EmbeddedStore
 from stream.store_redis import RedisStore
@@ -16,5 +17,5 @@ def open_store(config: Config) -> Store:
     if store.kind == "redis":
         return RedisStore(store.url, config.name, store.ttl, store.options)
     with contextlib.suppress(OSError):  # told by the store, when it finds no folder
-        store.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(store.path.parent)
     return EmbeddedStore(store.path, config.name, store.ttl)

@@ -166,6 +166,11 @@ class RedisStore:
                 f"wanted to write with epoch {self._epoch}, got epoch {text.split()[1]} "
                 f"at {self._place}: another owner has taken over, stop this one"
             )
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return StoreError(
+                f"wanted a certificate that is trusted from Redis at {self._place}, got one that "
+                f"is not ({text}): set ssl_ca_certs in [store.options] to the file of its authority"
+            )
         if isinstance(error, _PASSING) and not isinstance(error, _REFUSED):
             return StoreError(
                 f"wanted Redis at {self._place}, got no answer ({text}): start it, "

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, SecretStr
 
 from learners.base import Label
 from stream.refusal import shown
+from stream.secrecy import MASK
 from stream.units import (
     UnitError,
     format_duration,
@@ -20,6 +21,7 @@ from stream.units import (
 )
 
 INT64 = 2**63
+KEY_BYTES = 16
 
 
 def whole_number(value: object) -> object:
@@ -73,6 +75,18 @@ def _file_path(value: Path) -> Path:
     return value
 
 
+def _key(value: object) -> object:
+    # Its own check of the kind: another one would show what it got.
+    if not isinstance(value, str):
+        raise ValueError("wanted a text, got another kind of value: write it in quotes")
+    if not value.isprintable() or len(value.encode("utf-8", "replace")) < KEY_BYTES:
+        raise ValueError(
+            f"wanted a secret of at least {KEY_BYTES} bytes of text, got a shorter one or one that "
+            "cannot be printed: make one with `openssl rand -hex 32`"
+        )
+    return value
+
+
 def _step(value: object) -> object:
     step = value if isinstance(value, dict) else {"use": value}
     if not isinstance(step.get("use"), str):
@@ -92,6 +106,9 @@ def _name(value: str) -> str:
 
 Count = Annotated[int, BeforeValidator(whole_number), Field(ge=1, lt=INT64)]
 Few = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=10_000)]
+Key = Annotated[
+    SecretStr, BeforeValidator(_key), PlainSerializer(lambda _: MASK, when_used="unless-none")
+]
 FilePath = Annotated[Path, AfterValidator(_file_path)]
 Name = Annotated[str, AfterValidator(_name)]
 FieldPath = Annotated[str, AfterValidator(_path_in_record)]
