@@ -32,7 +32,7 @@ bench: setup  ## measure against peers, with a real Kafka and Redis
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.lookup
 
-faults: setup  ## break it on purpose: SIGKILL in mid-stream
+faults: setup  ## break it on purpose: 200 SIGKILLs in mid-stream, about half an hour
 	$(BIN)/python -m tests.faults.kills
 
 services-up: setup  ## start a real Kafka and Redis on free ports, without Docker

@@ -8,17 +8,33 @@ import pytest
 
 from tests import streams
 from tests.faults.kills import judged
-from tests.faults.trial import Place, hold
+from tests.faults.shapes import SHAPES
+from tests.faults.trial import Services, hold
 
 
 @pytest.mark.services
-def test_five_kills_change_nothing(kafka_servers: str, redis_url: str, tmp_path: Path) -> None:
-    messages = streams.corrupted(streams.drifting(6_000, seed=7), share=0.01, seed=7)
-    verdict = hold(Place(kafka_servers, redis_url, tmp_path), messages, kills=5, seed=8)
-    figures = judged(verdict)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "learner", "records", "seed", "moments"),
+    [
+        ("A", "sgd", 3_000, 56, {"positions", "published"}),
+        ("B", "river", 2_500, 26, {"parts", "journalled", "following"}),
+    ],
+)
+def test_kills_change_nothing(
+    shape: str,
+    learner: str,
+    records: int,
+    seed: int,
+    moments: set[str],
+    kafka_servers: str,
+    redis_url: str,
+    tmp_path: Path,
+) -> None:
+    services = Services(kafka_servers, redis_url, tmp_path)
+    stream = streams.drifting(records, seed=7)
+    figures = judged(hold(services, SHAPES[shape], learner, stream, len(moments), seed))
     assert set(figures["equal"].values()) == {True}
-    assert verdict.killed.sequence == len(messages)
-    assert verdict.killed.dead
-    assert verdict.killed_values
-    assert len({kill.moment for kill in verdict.kills}) == 5
-    assert verdict.resumed >= 3
+    assert figures["passed"]
+    assert set(figures["moments"]) == moments
+    assert figures["resumed_above_0"] >= len(moments) - 1

@@ -16,6 +16,10 @@ CONCRETE = {
     "stream.log_process",
     "stream.log_worker",
     "stream.log_embedded",
+    "stream.log_database",
+    "stream.kafka_topics",
+    "stream.producer_kafka",
+    "stream.producer_embedded",
     "stream.store_redis",
     "stream.store_embedded",
 }

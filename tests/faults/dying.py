@@ -1,94 +1,123 @@
 """A service that dies: it kills itself with SIGKILL at a moment of the path, at a sequence.
 
-    python -m tests.faults.dying CONFIG.json [--at SEQUENCE --moment MOMENT]
+    python -m tests.faults.dying CONFIG.toml [--at SEQUENCE --moment MOMENT | --replay CONFIG.toml]
 
-The doubles here only cause the fault; what they wrap is the real log, store and folder. Just
-before its death the process writes the moment and the sequence as one line; one that comes to the
-end of the log writes what its live shard holds, so that nothing is read through a checkpoint.
+The doubles here only cause the fault; what they wrap is the real path. Just before its death the
+process writes the moment and the sequence as one line. One that comes to the end of its log
+writes what its live shard holds, so that nothing is read through a checkpoint; with --replay it
+is not killed, and takes the journal of another service to its end, into a model of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import functools
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from stream import app, manifest
-from stream.config import Config
+from learners.base import State
+from learners.digests import digest
+from stream import app, manifest, replay, session
+from stream.checkpoint import Checkpoints
+from stream.config import Config, load
+from stream.errors import PartitionsRevokedError
 from stream.folder import Folder
-from stream.log import Log, Run
-from stream.log_kinds import open_log
+from stream.inspection import restored
+from stream.intake import Came, History, Intake
+from stream.journal import Tick
+from stream.log import Message, Place, Run
+from stream.log_kinds import open_producer
+from stream.loop import Loop
+from stream.manifest import Manifest
+from stream.producer import Producer
+from stream.receipt import Receipt
+from stream.report import finite
 from stream.shard import Shard
 from stream.store import Entry, Store
 from stream.store_kinds import open_store
-from tests import runner
+from tests.faults import sending
 
 MOMENTS = (
+    "restoring",  # the learner is restored, and nothing else of the checkpoint
     "fetched",  # records have come, and nothing was done with them
     "learned",  # the block is learned, and nothing of it is stored
     "storing",  # half of the block is in the store
     "stored",  # the whole block is in the store
+    "revoked",  # the partitions are taken away, and all but the manifest is saved
     "parts",  # one part of a checkpoint is written
     "unpublished",  # all parts are written, the manifest is not
-    "published",  # the manifest is there, the group has not heard of it
-    "late",  # the last block before a checkpoint waits for the store
+    "published",  # the manifest is there, and nobody has heard of it
+    "late",  # a block before a checkpoint waits for the store
     "outside",  # whenever another process's SIGKILL comes
+    *sending.MOMENTS,  # around the transaction of the outbox, and inside it
 )
+ORDERED = (
+    "journalled",  # it is written down which records are next, and they are not taken
+    "following",  # what was journalled and not saved is being taken once more
+)
+"""Moments of a service whose order no log alone tells."""
 
 LATE_SECONDS = 0.3
 """How long a block is kept from the store: time enough to publish a checkpoint that must wait."""
 
 
 class Death:
-    """When to die; sequences are offsets + 1, since the topic has one partition and no gaps."""
+    """When to die."""
 
     def __init__(self, at: int, moment: str) -> None:
         self.at = at
         self.moment = moment
-        self.fetched = 0
-        self.claimed = False
+        self.taken = 0
+        self.claimed = self.revoked = False
         self.published = threading.Event()
 
     def meet(self, moment: str, sequence: int) -> None:
-        """Die if this is the moment, from the given sequence on and only after the claim."""
-        if moment == self.moment and self.claimed and sequence >= self.at:
+        """Die if this is the moment, from a sequence on; only one moment comes before the claim."""
+        ready = self.claimed or moment == "restoring"
+        if moment == self.moment and ready and sequence >= self.at:
             os.write(1, f"{moment} {sequence}\n".encode())
             if moment != "outside":
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DyingLog:
-    """A log whose blocks end at the sequence of death."""
+class DyingLoop(Loop):
+    """A loop of which a block ends at the sequence of death."""
 
-    def __init__(self, log: Log, death: Death) -> None:
-        self._log = log
+    def __init__(
+        self, death: Death, shard: Shard, intake: Intake, *given: Any, **named: Any
+    ) -> None:
+        super().__init__(shard, intake, *given, **named)
         self._death = death
+        self._follows = isinstance(intake, History)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    def seek(self, positions: Mapping[int, int]) -> None:
-        self._death.fetched = positions[0]
-        self._log.seek(positions)
-
-    def poll(self, limit: int, timeout: float) -> Run | None:
+    def step(self, came: Came) -> None:
         death = self._death
-        if death.fetched < death.at:
-            limit = min(limit, death.at - death.fetched)
-        run = self._log.poll(limit, timeout)
-        if run is not None:
-            death.fetched = run.offsets[-1] + 1
-            death.meet("fetched", death.fetched)
-            death.meet("outside", death.fetched)
-        return run
+        if isinstance(came, Run):
+            death.taken = self.shard.sequence + len(came)
+            death.meet("fetched", death.taken)
+            death.meet("outside", death.taken)
+        super().step(came)
+        if self._follows:
+            death.meet("following", self.shard.sequence)
+        elif death.moment == "revoked" and self.shard.sequence >= death.at:
+            death.revoked = True
+            raise PartitionsRevokedError("wanted to go on, got the partitions taken away")
+
+    def take(self, came: Run | Tick) -> None:
+        if self._ordered:
+            self._death.meet("journalled", self._death.taken)
+        super().take(came)
+
+    def _limit(self) -> int:
+        left = self._death.at - self.shard.sequence
+        return min(super()._limit(), left) if left > 0 else super()._limit()
 
 
 class DyingStore:
@@ -119,6 +148,19 @@ class DyingStore:
         return count
 
 
+class DyingCheckpoints(Checkpoints):
+    """Checkpoints of which one may be restored in part."""
+
+    def __init__(self, death: Death, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._death = death
+
+    def state(self, of: Manifest, name: str) -> State:
+        if name != "learner":
+            self._death.meet("restoring", of.sequence)
+        return super().state(of, name)
+
+
 class DyingFolder(Folder):
     """A folder that may be left with part of a checkpoint."""
 
@@ -128,12 +170,14 @@ class DyingFolder(Folder):
 
     def add_part(self, data: bytes) -> str:
         name = super().add_part(data)
-        self._death.meet("parts", self._death.fetched)
+        self._death.meet("parts", self._death.taken)
         return name
 
     def create(self, name: str, data: bytes) -> bool:
         sequence = manifest.from_bytes(data).sequence if name.startswith("manifest") else -1
         self._death.meet("unpublished", sequence)
+        if self._death.revoked:
+            self._death.meet("revoked", sequence)
         created = super().create(name, data)
         if sequence >= self._death.at:
             self._death.published.set()
@@ -141,29 +185,84 @@ class DyingFolder(Folder):
         return created
 
 
+class DyingProducer(sending.DyingProducer):
+    """A producer that dies in its first sending from the sequence of death on."""
+
+    def __init__(self, producer: Producer, death: Death) -> None:
+        super().__init__(producer, death.moment, 1)
+        self._death = death
+        self._sequence = 0
+
+    def send(
+        self,
+        messages: Iterable[tuple[str, Message]],
+        positions: Mapping[Place, int],
+        metadata: str,
+    ) -> None:
+        self._sequence = Receipt.parsed(metadata).sequence
+        if self._sequence >= self._death.at:
+            super().send(messages, positions, metadata)
+        else:
+            self._producer.send(messages, positions, metadata)
+
+    def _meet(self, moment: str) -> None:
+        self._death.meet(moment, self._sequence)
+
+
 def run(config: Config, death: Death) -> Shard:
     """Run the service to the end of its log, or to its death."""
     with (
-        mock.patch.object(app, "open_log", lambda *given: DyingLog(open_log(*given), death)),
+        mock.patch.object(session, "Loop", functools.partial(DyingLoop, death)),
+        mock.patch.object(session, "Checkpoints", functools.partial(DyingCheckpoints, death)),
+        mock.patch.object(session, "Folder", lambda path: DyingFolder(path, death)),
+        mock.patch.object(
+            session, "open_producer", lambda given: DyingProducer(open_producer(given), death)
+        ),
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),
-        mock.patch.object(app, "Folder", lambda path: DyingFolder(path, death)),
     ):
         return app.Service(config).run(until_end=True)
+
+
+def replayed(killed: Path, config: Config) -> Shard:
+    """Take the journal of another service, as `alluvia replay --journal` does.
+
+    Only the place of the replayed model is another: its name and its topics stay those of the
+    service, so that all it sends and stores can be compared.
+    """
+    with mock.patch.object(replay, "renamed", lambda original, name: config):
+        replay.replay(killed, config.name, [], None, None, journal=True)
+    return restored(config)[1]
+
+
+def told_of(shard: Shard) -> dict[str, Any]:
+    """Return what a shard holds, as JSON values."""
+    told: dict[str, Any] = finite(
+        {
+            "sequence": shard.sequence,
+            "digest": digest(shard.learner.estimator),
+            "scores": shard.scores.report(),
+            "counts": dict(shard.counts),
+            "decoder": shard.decoder.state(),
+            "labels": None if shard.join is None else shard.join.report(),
+        }
+    )
+    return told
 
 
 def main() -> None:
     """Run a configuration as the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
-    parser.add_argument("--at", type=int)
-    parser.add_argument("--moment", choices=MOMENTS)
+    parser.add_argument("--at", type=int, default=sys.maxsize)
+    parser.add_argument("--moment", choices=MOMENTS + ORDERED, default="")
+    parser.add_argument("--replay", type=Path)
     given = parser.parse_args()
-    config = Config.of(json.loads(given.config.read_text("utf-8")), given.config.parent)
-    death = Death(sys.maxsize if given.at is None else given.at, given.moment or "")
-    left = runner.outcome(run(config, death), config)
-    figures = dataclasses.asdict(left)
-    del figures["dead"]
-    print(json.dumps(figures))
+    config = load(given.config)
+    if given.replay is None:
+        shard = run(config, Death(given.at, given.moment))
+    else:
+        shard = replayed(given.replay, config)
+    print(json.dumps(told_of(shard)))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Kills a service with SIGKILL again and again, and compares with one that was never killed.
 
-    python -m tests.faults.kills [--kills 20] [--seed 1] [--records N] [--data FILE.csv.gz]
+    python -m tests.faults.kills [--kills N] [--seed S] [--learner L] [--shape A|B] [--records N]
 
 Real Kafka and real Redis: its own, in a temporary folder, or those of --servers and --redis (of
-which databases 1 and 2 are used). The data is Elec2 where it is, else a generated stream. Exits
-1 when a floor is missed; the last line is one JSON object with the figures.
+which databases 1 and 2 are used). The kills are shared out over three learners and two shapes, or
+those that are named: in A one partition holds records with their labels, in B labels come late
+in a topic of their own, four partitions each. The data is Elec2 where it is, else a generated
+stream. Exits 1 when a floor is missed; the last line is one JSON object with the figures.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -22,29 +25,31 @@ from pathlib import Path
 from typing import Any
 
 from tests import streams
-from tests.faults.trial import Place, TrialError, Verdict, hold
+from tests.faults.shapes import LEARNERS, SHAPES
+from tests.faults.trial import Services, TrialError, Verdict, hold
 from tests.runner import ROOT
 
-CORRUPT = 0.01
 FLOOR = 0.75
 """The least share of processes that go on from a sequence above 0."""
 
 
 def main() -> None:
-    """Hold the trial, print its figures, and exit 0 if nothing differs."""
+    """Hold the trials, print their figures, and exit 0 if nothing differs."""
     given = _arguments()
-    stream, source = _stream(given.data, given.records)
-    messages = streams.corrupted(stream, CORRUPT, given.seed)
-    print(f"data: {source}, {len(messages):,} records, {CORRUPT:.0%} of them broken", flush=True)
     begun = time.monotonic()
-    figures: dict[str, Any] = {"data": source, "records": len(messages), "kills": given.kills}
-    try:
-        with _services(given.servers, given.redis) as place:
-            verdict = hold(place, messages, given.kills, given.seed, _tell)
-        figures |= judged(verdict)
-    except TrialError as error:
-        figures |= {"passed": False, "failure": str(error)}
-    figures["seconds"] = round(time.monotonic() - begun, 1)
+    with services(given.servers, given.redis) as place:
+        trials = list(_trials(place, given))
+    kills = sum(trial["kills"] for trial in trials)
+    share = sum(trial["resumed_above_0"] for trial in trials) / max(kills, 1)
+    figures = {
+        "kills": kills,
+        "share": round(share, 3),
+        "floor": FLOOR,
+        "seconds": round(time.monotonic() - begun, 1),
+        "passed": all(trial["passed"] for trial in trials) and kills == given.kills,
+        "trials": trials,
+    }
+    figures["passed"] &= share >= FLOOR
     print(json.dumps(figures))
     sys.exit(0 if figures["passed"] else 1)
 
@@ -52,45 +57,65 @@ def main() -> None:
 def judged(verdict: Verdict) -> dict[str, Any]:
     """Return the figures of a trial and whether it passed."""
     whole, killed = verdict.whole, verdict.killed
-    share = verdict.resumed / max(len(verdict.kills), 1)
-    equal = {
-        "digest": whole.digest == killed.digest,
-        "scores": whole.report == killed.report,
-        "counts": whole.counts == killed.counts,
-        "dead_letters": whole.dead == killed.dead,
-        "values": verdict.whole_values == verdict.killed_values,
-    }
+    equal = {name: whole.told[name] == killed.told[name] for name in whole.told}
+    for name in ("dead", "predictions", "values"):
+        equal[name] = getattr(whole, name) == getattr(killed, name)
     # Without dead letters and values two empty runs would be equal too.
-    full = min(len(whole.dead), len(verdict.whole_values)) > 0
+    full = min(map(len, (whole.dead, whole.predictions, whole.values))) > 0
+    once = killed.told["sequence"] == verdict.records and verdict.journal
     return {
         "moments": collections.Counter(kill.moment for kill in verdict.kills),
+        "kills": len(verdict.kills),
         "resumed_above_0": verdict.resumed,
-        "share": share,
-        "floor": FLOOR,
+        "records": verdict.records,
+        "once": once,
         "equal": equal,
-        "digest": whole.digest,
-        "accuracy": whole.report["overall"]["accuracy"],
-        "dead_letters": len(whole.dead),
-        "values": len(verdict.whole_values),
-        "passed": all(equal.values()) and full and share >= FLOOR,
+        "digest": killed.told["digest"],
+        "accuracy": killed.told["scores"]["overall"]["accuracy"],
+        "labels": killed.told["labels"],
+        "dead_letters": len(killed.dead),
+        "predictions": len(killed.predictions),
+        "values": len(killed.values),
+        "passed": all(equal.values()) and full and once,
     }
+
+
+def _trials(place: Services, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Hold a trial of each learner in each shape; yield its figures, or how it failed."""
+    chosen = list(itertools.product(given.shape or SHAPES, given.learner or LEARNERS))
+    for i, (shape, learner) in enumerate(chosen):
+        kills = given.kills * (i + 1) // len(chosen) - given.kills * i // len(chosen)
+        stream, source = _stream(given.data, given.records // (2 if SHAPES[shape].late else 1))
+        told = {"shape": shape, "learner": learner, "data": source}
+        print(f"{shape}, {learner}: {kills} kills", flush=True)
+        begun = time.monotonic()
+        try:
+            verdict = hold(place, SHAPES[shape], learner, stream, kills, given.seed + i, _tell)
+            figures = judged(verdict)
+            _tell("nothing differs" if figures["passed"] else f"not passed: {figures}")
+        except TrialError as error:
+            figures = {"kills": 0, "resumed_above_0": 0, "passed": False, "failure": str(error)}
+            _tell(str(error))
+        yield told | figures | {"seconds": round(time.monotonic() - begun, 1)}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills")
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--records", type=int)
+    parser.add_argument("--learner", choices=LEARNERS, action="append")
+    parser.add_argument("--shape", choices=SHAPES, action="append")
+    parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--data", type=Path, default=streams.ELEC2)
     parser.add_argument("--servers")
     parser.add_argument("--redis")
     return parser.parse_args()
 
 
-def _stream(data: Path, records: int | None) -> tuple[streams.Stream, str]:
+def _stream(data: Path, records: int) -> tuple[streams.Stream, str]:
     if data.exists():
         return streams.elec2(data, records), data.name
-    return streams.drifting(records or 45_000, seed=1), f"generated ({data.name} is not there)"
+    return streams.drifting(records, seed=1), f"generated ({data.name} is not there)"
 
 
 def _tell(line: str) -> None:
@@ -98,18 +123,18 @@ def _tell(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _services(servers: str | None, redis: str | None) -> Iterator[Place]:
+def services(servers: str | None, redis: str | None) -> Iterator[Services]:
     """Yield the given services, or some that live as long as the context."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if servers and redis:
-            yield Place(servers, redis, folder)
+            yield Services(servers, redis, folder)
             return
         script = [sys.executable, str(ROOT / "docker" / "services.py"), "--folder", name]
         subprocess.run([*script, "up"], check=True, stdout=subprocess.DEVNULL)
         try:
             up = json.loads((folder / "services.json").read_text("utf-8"))
-            yield Place(up["kafka"]["servers"], up["redis"]["url"], folder)
+            yield Services(up["kafka"]["servers"], up["redis"]["url"], folder)
         finally:
             subprocess.run([*script, "down"], check=True, stdout=subprocess.DEVNULL)
 

@@ -1,4 +1,4 @@
-"""A stream run once undisturbed and once killed again and again, and what differs in the end."""
+"""A stream run once undisturbed and once killed again and again, and what both leave."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis import Redis
-
 from learners.errors import AlluviaError
-from stream.app import checkpoints_of
-from stream.config import Config
-from stream.log import Message
+from stream.config import load
+from stream.session import checkpoints_of
 from tests import runner
-from tests.faults.dying import MOMENTS
-from tests.streams import LABEL
+from tests.faults.left import Left, held, left_by, taken
+from tests.faults.shapes import Shape
+from tests.streams import Stream
 
-EVERY = 1_000
+EVERY = 500
 """Records between checkpoints."""
-TAIL = 1_000
+TAIL = 2_000
 """No kill is drawn from the last records: a process must not end before it is killed."""
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 """Seconds after which a process that neither dies nor ends is taken for hung."""
+BATCH = 8_192
+"""Bytes of a batch in the log: with small ones the partitions arrive mixed."""
 
 
 class TrialError(AlluviaError):
@@ -38,16 +39,15 @@ class TrialError(AlluviaError):
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
-    """One kill: what was drawn, where it came, and where the next process went on."""
+    """One kill: where it came, and where the next process goes on."""
 
-    drawn: int
     moment: str
     sequence: int
     resumed: int
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Services:
     """The services of a trial and its folder; two databases of the Redis are its own."""
 
     servers: str
@@ -61,13 +61,22 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What both runs left."""
+    """What both runs left.
 
+    Attributes
+    ----------
+    records
+        How many the topics hold.
+    journal
+        Whether the journal holds each of them exactly once; or nothing, where one partition is
+        the order.
+    """
+
+    records: int
     kills: list[Kill]
-    whole: runner.Outcome
-    killed: runner.Outcome
-    whole_values: dict[str, dict[str, str]]
-    killed_values: dict[str, dict[str, str]]
+    whole: Left
+    killed: Left
+    journal: bool
 
     @property
     def resumed(self) -> int:
@@ -76,101 +85,122 @@ class Verdict:
 
 
 def hold(
-    place: Place,
-    messages: Sequence[Message],
+    services: Services,
+    shape: Shape,
+    learner: str,
+    stream: Stream,
     kills: int,
     seed: int,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
-    """Run the stream whole and with `kills` kills, and return what both left.
+    """Run a stream whole and with `kills` kills, and return what both left.
+
+    Where no log alone tells the order, the whole run is a replay of the killed one's journal.
 
     Raises
     ------
     TrialError
         A process died before its kill, ended without it, or hung.
     """
-    name = f"kills-{uuid.uuid4().hex[:12]}"
-    whole = _configured(place, name, "whole", 1)
-    killed = _configured(place, name, "killed", 2)
-    runner.feed(_config(whole), messages)
-    undisturbed = _finish(whole)
-    tell(f"never killed: {undisturbed.counts}")
-    done = []
-    for drawn, moment in drawn_kills(kills, len(messages) - TAIL, seed):
-        sequence = _kill(killed, drawn, moment)
-        done.append(Kill(drawn, moment, sequence, _sequence(killed)))
-        tell(f"killed at {sequence:,}, {moment}; to go on from {done[-1].resumed:,}")
-    resumed = _finish(killed)
-    return Verdict(
-        done,
-        undisturbed,
-        resumed,
-        _values(place.database(1), name),
-        _values(place.database(2), name),
-    )
-
-
-def drawn_kills(kills: int, below: int, seed: int) -> list[tuple[int, str]]:
-    """Return rising sequences below a bound, each with a moment; every moment comes in turn."""
+    trial = _Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
+    whole, killed = trial.configured("whole", 1), trial.configured("killed", 2)
+    records = shape.feed(load(killed), stream, seed)
+    undisturbed = None if shape.late else trial.finish(whole, 1)
+    done: list[Kill] = []
     draw = random.Random(seed)
-    sequences = sorted(draw.sample(range(1, below), kills))
+    for drawn, moment in drawn_kills(shape, kills, records - TAIL, draw):
+        done.append(_kill(killed, _at(drawn, moment, done, draw), moment))
+        tell(f"killed at {done[-1].sequence:,}, {moment}; to go on from {done[-1].resumed:,}")
+    resumed = trial.finish(killed, 2)
+    if undisturbed is None:
+        undisturbed = trial.finish(whole, 1, "--replay", str(killed))
+    journal = taken(load(killed)) == (held(load(killed)) if shape.late else [])
+    return Verdict(records, done, undisturbed, resumed, journal)
+
+
+def drawn_kills(shape: Shape, kills: int, below: int, draw: random.Random) -> list[tuple[int, str]]:
+    """Return rising sequences below a bound, each with a moment; every moment comes in turn.
+
+    What was journalled and not saved is there for sure after a kill that came in between.
+    """
     moments: list[str] = []
     while len(moments) < kills:
-        moments += draw.sample(MOMENTS, len(MOMENTS))
-    return [
-        (-(-at // EVERY) * EVERY if moment == "late" else at, moment)
-        for at, moment in zip(sequences, moments, strict=False)
-    ]
+        for moment in draw.sample(shape.moments, len(shape.moments)):
+            if moment == "journalled":
+                moments += [moment, "following"]
+            elif moment != "following":
+                moments.append(moment)
+    sequences = sorted(draw.sample(range(1, below), kills))
+    return list(zip(sequences, moments, strict=False))
 
 
-def _configured(place: Place, name: str, run: str, database: int) -> Path:
-    values: dict[str, Any] = {
-        "name": name,
-        "task": "classification",
-        "log": {
-            "kind": "kafka",
-            "servers": place.servers,
-            "group": f"{name}-{run}",
-            # A static member takes over from one that died at once, without its session timeout.
-            "options": {"group_instance_id": run},
-        },
-        "record": {"label": LABEL, "positive": "UP"},
-        "model": {
-            "pipeline": [
-                "river.preprocessing.StandardScaler",
-                "river.linear_model.LogisticRegression",
-            ]
-        },
-        "store": {"kind": "redis", "url": place.database(database)},
-        "checkpoint": {"records": EVERY, "path": f"{name}-{run}"},
-    }
-    path = place.folder / f"{name}-{run}.json"
-    path.write_text(json.dumps(values), "utf-8")
-    return path
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    services: Services
+    shape: Shape
+    learner: str
+    name: str
+
+    def configured(self, run: str, database: int) -> Path:
+        """Write the configuration of a run; return its file."""
+        values = {
+            "name": self.name,
+            "log": {
+                "kind": "kafka",
+                "servers": self.services.servers,
+                "group": f"{self.name}-{run}",
+                "options": {
+                    # A static member takes over from one that died at once, without its timeout.
+                    "group_instance_id": run,
+                    "batch_size": BATCH,
+                    "max_partition_fetch_bytes": BATCH,
+                },
+            },
+            "store": {"kind": "redis", "url": self.services.database(database)},
+            "checkpoint": {"records": EVERY, "path": f"{self.name}-{run}"},
+            **self.shape.tables(self.name, run, self.learner),
+        }
+        path = self.services.folder / f"{self.name}-{run}.toml"
+        path.write_text("\n".join(_lines(values)), "utf-8")
+        return path
+
+    def finish(self, path: Path, database: int, *arguments: str) -> Left:
+        """Run to the end; return what is left then."""
+        process = _spawn(path, *arguments)
+        written, errors = _end(process)
+        if process.returncode:
+            raise TrialError(f"wanted a run to its end, got exit {process.returncode}: {errors}")
+        told = json.loads(written.splitlines()[-1])
+        return left_by(load(path), told, self.services.database(database))
 
 
-def _config(path: Path) -> Config:
-    return Config.of(json.loads(path.read_text("utf-8")), path.parent)
+def _lines(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield tables as lines of TOML."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name} = {json.dumps(value)}"
 
 
-def _sequence(path: Path) -> int:
-    newest = checkpoints_of(_config(path)).newest()
-    return 0 if newest is None else newest.sequence
+def _at(drawn: int, moment: str, done: Sequence[Kill], draw: random.Random) -> int:
+    """Return the sequence from which on a process is to die, where one was drawn."""
+    if moment == "restoring":
+        return 0
+    if moment == "following":
+        return draw.randint(done[-1].resumed + 1, done[-1].sequence)
+    # Soon before a checkpoint, and not its last block: that may be of labels, which store nothing.
+    return drawn // EVERY * EVERY + EVERY // 2 if moment == "late" else drawn
 
 
-def _finish(path: Path) -> runner.Outcome:
-    process = _spawn(path)
-    written, errors = _end(process)
-    if process.returncode:
-        raise TrialError(f"wanted a run to its end, got exit {process.returncode}: {errors}")
-    return runner.Outcome(**json.loads(written), dead=runner.dead_letters(_config(path)))
-
-
-def _kill(path: Path, at: int, moment: str) -> int:
-    """Run until the kill; return the sequence at which it came."""
+def _kill(path: Path, at: int, moment: str) -> Kill:
+    """Run until the kill."""
     process = _spawn(path, "--at", str(at), "--moment", moment)
     assert process.stdout is not None
+    hung = threading.Timer(TIMEOUT, process.kill)
+    hung.start()
     line = process.stdout.readline()
+    hung.cancel()
     if moment == "outside" and line:
         process.kill()
     _, errors = _end(process)
@@ -179,7 +209,8 @@ def _kill(path: Path, at: int, moment: str) -> int:
             f"wanted SIGKILL at {at:,} ({moment}), got exit {process.returncode} "
             f"after {line!r}: {errors}"
         )
-    return int(line.split()[1])
+    newest = checkpoints_of(load(path)).newest()
+    return Kill(moment, int(line.split()[1]), 0 if newest is None else newest.sequence)
 
 
 def _spawn(path: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -200,13 +231,3 @@ def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
         process.kill()
         written, errors = process.communicate()
     return written, (errors.strip().splitlines() or ["nothing said"])[-1]
-
-
-def _values(url: str, name: str) -> dict[str, dict[str, str]]:
-    """Return every stored prediction as HGETALL shows it."""
-    with Redis.from_url(url, decode_responses=True, protocol=2) as redis:
-        keys = sorted(redis.scan_iter(f"alluvia:{{{name}}}:prediction:*", count=1_000))
-        pipeline = redis.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hgetall(key)
-        return dict(zip(keys, pipeline.execute(), strict=True))
