@@ -45,6 +45,7 @@ def files(folder: Path) -> dict[Path, bytes | None]:
     return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_a_learner_that_fails_on_the_records_is_refused_in_its_own_words(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,8 @@ from tests import runner
 from tests.command import put, refused, start
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 900
 WALL = 5_000.0
 ANY = Address("127.0.0.1", 0)

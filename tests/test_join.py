@@ -70,6 +70,7 @@ def agree(done: Taken, plain: Plain) -> None:
     assert done.shard.scores.report()["count"] == len(plain.graded)
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(
     events_of(["a", "a", "b", "c"]),
@@ -117,6 +118,7 @@ def in_order(proba: dict[Any, float], codes: dict[Any, int]) -> list[float]:
     return row
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     events_of([0.5, 2, -3.0], [1, 1, 2, 0]),

@@ -167,6 +167,7 @@ def test_messages_are_in_the_order_of_the_records_wherever_blocks_are_cut() -> N
     assert len(packed) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_number_of_ends_at_any_steps_changes_nothing(

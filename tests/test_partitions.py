@@ -21,6 +21,8 @@ from stream.replay import replay
 from stream.session import checkpoints_of
 from tests import runner, streams
 
+pytestmark = pytest.mark.slow
+
 PARTITIONS = 3
 RECORDS = 1_250
 

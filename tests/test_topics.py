@@ -20,6 +20,8 @@ from stream.store import Entry
 from tests import runner, streams
 from tests.streams import LABEL
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 600
 ROUGH = streams.rough(RECORDS, seed=5)
 TABLES: dict[str, Any] = {
