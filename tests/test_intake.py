@@ -95,6 +95,7 @@ def test_lag_counts_what_was_fetched_and_not_taken(open_log: Open) -> None:
 cuts = st.lists(st.integers(1, 20), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(first=cuts, again=cuts, data=st.data())
 def test_history_comes_in_the_order_it_was_taken_wherever_it_is_cut(
     first: list[int],

@@ -45,6 +45,7 @@ def order(parts: dict[Place, list[int]]) -> list[tuple[Place, int]]:
     return [(place, offset) for _, place, offset in sorted(keyed)]
 
 
+@pytest.mark.slow
 @given(of=st.tuples(times, times, times), limits=cuts, again=cuts, data=st.data())
 def test_the_rule_decides_the_order_wherever_it_is_cut_and_resumed(
     of: tuple[list[int], ...],

@@ -19,6 +19,8 @@ from stream.panel import INTERVAL, Panel
 from stream.report import Pace, finite, model_of
 from stream.tables import member_table, score_table
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 900
 
 
@@ -94,7 +96,6 @@ def test_the_panel_draws_no_more_often_than_its_interval(config: Config) -> None
     assert draws <= 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 100])
 @pytest.mark.parametrize("height", [7, 12, 17, 26])
 def test_the_panel_fits_few_lines_the_essential_first(

@@ -282,6 +282,7 @@ def test_a_place_of_another_owner_gets_all_of_it(tmp_path: Path, small: int) -> 
     assert back.content(2) == content(2)
 
 
+@pytest.mark.slow
 def test_merging_writes_few_slots_again(tmp_path: Path, small: int) -> None:
     """One in eight waits for ever, the others but a moment: each segment is soon merged."""
     owner, folder = place(tmp_path)
