@@ -21,6 +21,10 @@ Files = Annotated[
 UntilEnd = Annotated[
     bool, typer.Option("--until-end", help="Stop where each partition ends at the start.")
 ]
+AcceptGap = Annotated[
+    bool,
+    typer.Option("--accept-gap", help="Go on, in a new lineage, where the log lost records."),
+]
 Partitions = Annotated[
     int | None, typer.Option(min=1, help="Partitions of the topic: 1 if it is made here.")
 ]
@@ -112,12 +116,17 @@ def _options(
 
 
 @app.command("run")
-def _run(config: Configuration, until_end: UntilEnd = False, metrics: Metrics = None) -> None:
+def _run(
+    config: Configuration,
+    until_end: UntilEnd = False,
+    metrics: Metrics = None,
+    accept_gap: AcceptGap = False,
+) -> None:
     """Run the service: take records, predict, learn, and answer look-ups.
 
     SIGTERM or Ctrl-C finishes the block, saves and leaves; a second one stops at once.
     """
-    _do("runner", "run", config, until_end, metrics)
+    _do("runner", "run", config, until_end, metrics, accept_gap)
 
 
 @app.command()

@@ -31,7 +31,7 @@ STOOD_BY = "never held the partition, it was stopped before that: nothing was le
 Display = AbstractContextManager[Watch]
 
 
-def run(path: Path, until_end: bool, metrics: str | None) -> None:
+def run(path: Path, until_end: bool, metrics: str | None, accept_gap: bool) -> None:
     """Run the service of a file until its end or a signal, and print a summary.
 
     Parameters
@@ -42,6 +42,8 @@ def run(path: Path, until_end: bool, metrics: str | None) -> None:
         End where each partition ends now.
     metrics
         Where to tell how it is going over HTTP, see `Address.parse`; None: nowhere.
+    accept_gap
+        See `Service`.
 
     Raises
     ------
@@ -54,11 +56,12 @@ def run(path: Path, until_end: bool, metrics: str | None) -> None:
     pace = Pace()
     health = None if metrics is None else Health(Address.parse(metrics), pace)
     with health or contextlib.nullcontext(), display(config, pace) as show:
+        service = Service(config, accept_gap=accept_gap)
         if health is None:
-            shard = Service(config).run(until_end, stop, show)
+            shard = service.run(until_end, stop, show)
         else:
             watch = _both(health, show)
-            shard = Service(config).run(until_end, health.heard(stop), watch, enter=health.enter)
+            shard = service.run(until_end, health.heard(stop), watch, enter=health.enter)
     summarize(config, shard, pace)
 
 

@@ -11,6 +11,7 @@ import pytest
 from learners.digests import digest
 from stream import loop
 from stream.app import Service
+from stream.cli import invoke
 from stream.config import Config, load
 from stream.errors import ConfigError, OffsetsExpiredError
 from stream.journal import Taken, chain, last_mark
@@ -159,6 +160,7 @@ def test_a_partition_that_is_new_is_read_from_its_start(
     assert len(shard.positions) == 2
 
 
+@pytest.mark.usefixtures("handlers")
 def test_a_gap_is_refused_until_it_is_accepted_and_begins_a_lineage(config: Config) -> None:
     feed(config, messages(), 2)
     Service(config).run(until={("parts", 0): 100, ("parts", 1): 100})
@@ -168,6 +170,7 @@ def test_a_gap_is_refused_until_it_is_accepted_and_begins_a_lineage(config: Conf
         Service(config).run(until_end=True)
     before = checkpoints_of(config).newest()
     assert before is not None and before.sequence == 200 and before.lineage == 1
-    shard = Service(config, accept_gap=True).run(until_end=True)
+    assert invoke(["run", str(config.folder / "parts.toml"), "--until-end", "--accept-gap"]) == 0
+    shard = Service(config).run(until_end=True)
     assert (shard.lineage, shard.sequence) == (2, RECORDS - 50)
     assert Service(config).run(until_end=True).lineage == 2
