@@ -143,7 +143,7 @@ class Loop:
         watch
             Called between blocks, also when no record came.
         """
-        ends, done = dict(until or {}), set[Place]()
+        ends, done = until or {}, set[Place]()
         with _tuned():
             while not stop() and not (until and self._reached(ends, done)):
                 came = self._intake.poll(self._limit(), PATIENCE)
