@@ -15,15 +15,15 @@ from stream.block import DeadLetter
 from stream.checkpoint import resumed
 from stream.config import Config, load
 from stream.errors import MissingTopicError, StreamError
-from stream.folder import Folder
 from stream.inspection import newest
 from stream.log import Bounds, Log, Run
 from stream.log_errors import expired
 from stream.log_kinds import open_log
 from stream.model import describe
-from stream.session import checkpoints_of, open_files, refuse_lost, start_of
+from stream.session import open_files, refuse_lost, start_of
 from stream.shard import Shard
 from stream.store_kinds import open_store
+from stream.vault_kinds import checkpoints_of, open_vault
 
 SAMPLE = 1_000
 PATIENCE = 10.0
@@ -45,8 +45,9 @@ def check(path: Path) -> None:
     with closing(open_store(config)) as store:
         store.get([""])
     _show("store", f"{config.store.kind}, answers")
-    Folder(config.checkpoint.path).try_out()
-    _show("checkpoints", f"{config.checkpoint.path}, can be written")
+    vault = open_vault(config)
+    vault.try_out()
+    _show("checkpoints", f"{vault.place}, can be written")
     saved = newest(config)
     positions = () if saved is None else resumed(saved, json.loads(config.model_fields_json()))
     if not any(position.topic == config.log.topic for position in positions):

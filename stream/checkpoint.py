@@ -17,10 +17,10 @@ from learners.base import State
 from stream import manifest, parts
 from stream.config import differences
 from stream.errors import CheckpointError, FencedError, SignatureError
-from stream.folder import Folder
 from stream.journal import Mark
 from stream.manifest import Manifest, Position
 from stream.signature import Signer
+from stream.vault import Vault
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder
+    vault
         Where they are.
     name
         The service's name.
@@ -76,14 +76,14 @@ class Checkpoints:
 
     def __init__(
         self,
-        folder: Folder,
+        vault: Vault,
         name: str,
         model: dict[str, Any],
         model_digest: str,
         keep: int = 3,
         signer: Signer | None = None,
     ) -> None:
-        self._folder = folder
+        self._vault = vault
         self._name = name
         self._model = model
         self._model_digest = model_digest
@@ -91,6 +91,11 @@ class Checkpoints:
         self._signer = signer
         self._last: Manifest | None = None
         self._unused: set[str] = set()
+
+    @property
+    def place(self) -> str:
+        """Where they are, for messages."""
+        return self._vault.place
 
     @property
     def epoch(self) -> int:
@@ -112,31 +117,31 @@ class Checkpoints:
         SignatureError
             One that is whole is not signed as it should be: an older one is no substitute.
         """
-        names = self._folder.names(MANIFESTS)
+        names = self._vault.names(MANIFESTS)
         for name in reversed(names):
             try:
                 found = self._read(name)
                 for part in set(found.parts.values()):
-                    self._folder.read_part(part)
+                    self._vault.read_part(part)
                 return found
             except FileNotFoundError:
                 return self.newest()  # pruned by its owner since the names were listed
             except SignatureError as error:
-                raise SignatureError(f"{self._folder.path / name}: {error}") from error
+                raise SignatureError(f"{self._vault.place}/{name}: {error}") from error
             except (CheckpointError, OSError) as error:
                 if name not in self._unused:
                     logger.warning("%s is not used: %s", name, error)
                 self._unused.add(name)
         if names:
             raise CheckpointError(
-                f"wanted a whole checkpoint in {self._folder.path}, got {len(names)} that are torn "
+                f"wanted a whole checkpoint in {self._vault.place}, got {len(names)} that are torn "
                 "or altered: bring the folder back from a copy, or rebuild with `alluvia replay`"
             )
         return None
 
     def state(self, of: Manifest, name: str) -> State:
         """Return the state of one component of a checkpoint."""
-        return parts.assemble(of.parts, name, self._folder.read_part)
+        return parts.assemble(of.parts, name, self._vault.read_part)
 
     def outbox(self, of: Manifest) -> tuple[int, bytes | None]:
         """Return the messages that a checkpoint owed, with the number of the manifest that did.
@@ -144,15 +149,24 @@ class Checkpoints:
         None where nothing is owed, or is known to have been sent.
         """
         number = of.number if of.outbox is None else of.outbox["number"]
-        if of.outbox is None or self._folder.names(_sent(number)):
+        if of.outbox is None or self._vault.names(_sent(number)):
             return number, None
-        return number, self._folder.read_part(of.parts[OUTBOX])
+        return number, self._vault.read_part(of.parts[OUTBOX])
 
     def settle(self) -> None:
         """Note that nothing is owed any more, for as long as the log itself cannot tell."""
         if self.held.outbox is not None:
             with self._writing():
-                self._folder.create(_sent(self.held.outbox["number"]), b"")
+                self._vault.create(_sent(self.held.outbox["number"]), b"")
+
+    def leave(self) -> None:
+        """Note that nothing was taken behind the newest checkpoint."""
+        with self._writing():
+            self._vault.create(_left(self.number), b"")
+
+    def left(self, number: int | None) -> bool:
+        """Return whether the owner who published a manifest took nothing behind it."""
+        return number is not None and bool(self._vault.names(_left(number)))
 
     def owned(self) -> bool:
         """Return whether nobody has claimed the model since this owner did."""
@@ -177,16 +191,16 @@ class Checkpoints:
             newest = self.newest()
             with self._writing():
                 claim = self._claim_of(newest, first, number, owner)
-                claimed = self._folder.create(name_of(number), claim.to_bytes(self._signer))
+                claimed = self._vault.create(name_of(number), claim.to_bytes(self._signer))
             if claimed and self._highest() > number:
                 # The owner has gone on so far that it pruned the number that seemed free.
-                self._folder.remove(name_of(number))
+                self._vault.remove(name_of(number))
             elif claimed:
                 self._last = claim
                 self._sweep()
                 return claim
         raise CheckpointError(
-            f"wanted to claim the model in {self._folder.path}, got {CLAIMS} others at once: "
+            f"wanted to claim the model in {self._vault.place}, got {CLAIMS} others at once: "
             "stop the other instances"
         )
 
@@ -204,10 +218,10 @@ class Checkpoints:
         number = last.number + 1
         with self._writing():
             new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
-            published = self._folder.create(name_of(number), new.to_bytes(self._signer))
+            published = self._vault.create(name_of(number), new.to_bytes(self._signer))
         if published and self._highest() > number:
             # Another owner has gone on so far that it pruned the number it took from this one.
-            self._folder.remove(name_of(number))
+            self._vault.remove(name_of(number))
             published = False
         if not published:
             raise FencedError(
@@ -240,7 +254,7 @@ class Checkpoints:
             yield
         except OSError as error:
             raise CheckpointError(
-                f"wanted to write a checkpoint in {self._folder.path}, got: {error.strerror}: "
+                f"wanted to write a checkpoint in {self._vault.place}, got: {error.strerror}: "
                 "make room or set [checkpoint] path elsewhere; the run goes on from the last one"
             ) from error
 
@@ -265,17 +279,17 @@ class Checkpoints:
         places = {}
         for name, state in snapshot.states.items():
             for path, data in parts.flatten(state, name).items():
-                places[path] = self._folder.add_part(data)
+                places[path] = self._vault.add_part(data)
         named = set() if self._last is None else set(self._last.parts.values())
         for path, part in snapshot.lasting.items():
             # What the last manifest names is never pruned.
-            if part.name not in named or not self._folder.holds(part.name, part.size):
+            if part.name not in named or not self._vault.holds(part.name, part.size):
                 data = part.take()
-                part.name, part.size = self._folder.add_part(data), len(data)
+                part.name, part.size = self._vault.add_part(data), len(data)
             places[path] = part.name
         if snapshot.outbox is not None:
-            places[OUTBOX] = self._folder.add_part(snapshot.outbox)
-        self._folder.sync_parts()
+            places[OUTBOX] = self._vault.add_part(snapshot.outbox)
+        self._vault.sync_parts()
         return Manifest(
             number=number,
             name=self._name,
@@ -295,13 +309,14 @@ class Checkpoints:
         )
 
     def _highest(self) -> int:
-        names = self._folder.names(MANIFESTS)
+        names = self._vault.names(MANIFESTS)
         return max((number_of(name) for name in names), default=0)
 
     def new_lineage(self) -> int:
         """Return the number of a new life of the model, which no other has."""
         lineage = 1
-        while not self._folder.create(f"lineage-{lineage:06}", b""):
+        mine = uuid.uuid4().hex.encode()
+        while not self._vault.create(f"lineage-{lineage:06}", mine):
             lineage += 1
         return lineage
 
@@ -310,26 +325,27 @@ class Checkpoints:
 
         Parts that no manifest names are left: another owner may be about to name them.
         """
-        names = self._folder.names(MANIFESTS)
+        names = self._vault.names(MANIFESTS)
         dropped = self._parts_of(names[: -self._keep])
         kept = self._parts_of(names[-self._keep :])
         for name in names[: -self._keep]:
-            self._folder.remove(name)
-            self._folder.remove(_sent(number_of(name)))
+            self._vault.remove(name)
+            self._vault.remove(_sent(number_of(name)))
+            self._vault.remove(_left(number_of(name)))
         for part in dropped - kept:
-            self._folder.remove_part(part)
+            self._vault.remove_part(part)
 
     def _sweep(self) -> None:
         """Drop what a crash left between writing parts and publishing."""
-        named = self._parts_of(self._folder.names(MANIFESTS))
-        self._folder.sweep(named)
+        named = self._parts_of(self._vault.names(MANIFESTS))
+        self._vault.sweep(named)
 
     def _read(self, name: str) -> Manifest:
         """Return a manifest, which has to be in the file of its own number.
 
         An old one under a higher number would take the place of what came after it.
         """
-        found = manifest.from_bytes(self._folder.read(name), self._signer)
+        found = manifest.from_bytes(self._vault.read(name), self._signer)
         if name_of(found.number) != name:
             raise CheckpointError(f"it is manifest {found.number}, under another number")
         return found
@@ -366,3 +382,8 @@ def number_of(name: str) -> int:
 def _sent(number: int) -> str:
     """Return the name of the note that a manifest's outbox was sent."""
     return f"sent-{number:012}"
+
+
+def _left(number: int) -> str:
+    """Return the name of the note that a manifest is the last of an owner who left."""
+    return f"left-{number:012}"

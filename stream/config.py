@@ -121,6 +121,11 @@ class Config(BaseSettings):
                 'wanted [model.window] with a classification or a regression, got task "anomaly": '
                 "remove [model.window]"
             )
+        if self.checkpoint.url is not None and self.dead.topic is None:
+            raise ValueError(
+                "wanted [dead] topic with checkpoints in an object store, got none: letters in a "
+                "file would stay behind when the service moves; name a topic"
+            )
         self._check_topics()
         return self
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.errors import StreamError
-from stream.private import make_file
+from stream.private import make_file, make_folder
 
 FILE = "dead.db"
 LOOKED_AT = 100_000
@@ -117,6 +117,8 @@ class DeadLetters:
 
 def open_dead(config: Config) -> DeadLetters:
     """Open the file of dead letters beside the checkpoints."""
+    with suppress(OSError):  # told by the file, when it finds no folder
+        make_folder(config.checkpoint.path)
     return DeadLetters(config.checkpoint.path / FILE)
 
 

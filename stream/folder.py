@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stream.errors import CheckpointError
 from stream.private import make_folder
+from stream.vault import checked
 
 SWEEP_AGE = 60.0
 
@@ -35,11 +36,12 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.place = str(path)
         self._parts = path / "parts"
         self._made = False
 
     def create(self, name: str, data: bytes) -> bool:
-        """Create a file unless it exists; return whether this call created it."""
+        """See `Vault.create`."""
         temporary = self._write_temporary(data)
         try:
             os.link(temporary, self.path / name)
@@ -51,7 +53,7 @@ class Folder:
         return True
 
     def add_part(self, data: bytes) -> str:
-        """Keep data under its own SHA-256; return that name."""
+        """See `Vault.add_part`."""
         name = hashlib.sha256(data).hexdigest()
         path = self._parts / name
         # One that something cut short since is written again.
@@ -62,53 +64,42 @@ class Folder:
         return name
 
     def holds(self, part: str, size: int) -> bool:
-        """Return whether a part is there with all its bytes, without a look at them."""
+        """See `Vault.holds`."""
         try:
             return (self._parts / part).stat().st_size == size
         except FileNotFoundError:
             return False
 
     def sync_parts(self) -> None:
-        """Make the names of all parts added so far durable."""
+        """See `Vault.sync_parts`."""
         _sync_folder(self._parts)
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes; FileNotFoundError if there is none."""
+        """See `Vault.read`."""
         return (self.path / name).read_bytes()
 
     def read_part(self, name: str) -> bytes:
-        """Return a part, checked against its name.
-
-        Raises
-        ------
-        CheckpointError
-            The part is missing or is not what was written.
-        """
+        """See `Vault.read_part`."""
         try:
             data = (self._parts / name).read_bytes()
         except OSError as error:
             raise CheckpointError(f"the part {name[:12]} cannot be read: {error}") from error
-        if hashlib.sha256(data).hexdigest() != name:
-            raise CheckpointError(f"the part {name[:12]} is not what was written: torn or altered")
-        return data
+        return checked(name, data)
 
     def names(self, pattern: str) -> list[str]:
-        """Return the names of the files that match, in order."""
+        """See `Vault.names`."""
         return sorted(path.name for path in self.path.glob(pattern))
 
     def remove(self, name: str) -> None:
-        """Remove a file if it is there."""
+        """See `Vault.remove`."""
         (self.path / name).unlink(missing_ok=True)
 
     def remove_part(self, name: str) -> None:
-        """Remove a part if it is there."""
+        """See `Vault.remove_part`."""
         (self._parts / name).unlink(missing_ok=True)
 
     def sweep(self, named: set[str]) -> None:
-        """Remove what crashes left: parts that are not named, and what is half written.
-
-        What is younger than a minute stays: another owner may be about to name it.
-        """
+        """See `Vault.sweep`."""
         crashed = time.time() - SWEEP_AGE
         for path in self._parts.iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -116,13 +107,7 @@ class Folder:
                     path.unlink()
 
     def try_out(self) -> None:
-        """See whether it could be written, and leave nothing behind.
-
-        Raises
-        ------
-        CheckpointError
-            As by the first write.
-        """
+        """See `Vault.try_out`."""
         with self._refusing():
             there = [place for place in (self._parts, self.path) if place.is_dir()]
             for place in there:

@@ -11,8 +11,8 @@ from stream.config import Config, differences, load
 from stream.errors import CheckpointError
 from stream.manifest import Manifest, check_versions
 from stream.report import model_of
-from stream.session import checkpoints_of
 from stream.shard import Shard
+from stream.vault_kinds import checkpoints_of, open_vault
 
 
 def state(path: Path) -> None:
@@ -49,8 +49,6 @@ def newest(config: Config) -> Manifest | None:
     CheckpointError
         It is torn, or made with another configuration or library version.
     """
-    if not config.checkpoint.path.is_dir():
-        return None
     found = checkpoints_of(config).newest()
     if found is not None:
         check_versions(found.versions)
@@ -75,7 +73,7 @@ def restored(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
     saved = newest(config)
     if saved is None:
         raise CheckpointError(
-            f"wanted a checkpoint in {config.checkpoint.path}, got none: "
+            f"wanted a checkpoint in {open_vault(config).place}, got none: "
             "start the service first with `alluvia run`"
         )
     shard = new_shard(config)

@@ -172,7 +172,8 @@ class Loop:
         self._writer.drain()
         gc.collect()
         snapshot = self.shard.snapshot()
-        snapshot.journal, snapshot.outbox = self._journal.mark, self._outbox.pack()
+        snapshot.journal = self._journal.cut(self._checkpoints.number + 1)
+        snapshot.outbox = self._outbox.pack()
         saved = self._checkpoints.publish(snapshot)
         self._saved = self._taken()
         self._since = []

@@ -16,10 +16,10 @@ from stream.bar import Bar
 from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.file_log import FileLog
-from stream.folder import Folder
 from stream.inspection import newest
 from stream.intake import History
-from stream.journal import Entry, Taken, chain, last_mark
+from stream.journal import Entry, Taken
+from stream.journal_segment import chain
 from stream.log import Log, Place
 from stream.manifest import Position
 from stream.merge import Merge
@@ -30,6 +30,7 @@ from stream.sections import PredictionsConfig
 from stream.session import Order, open_files, open_logs
 from stream.units import parse_time
 from stream.values import INT64, Name
+from stream.vault_kinds import journal_end, open_vault
 
 MARK = "replay.json"
 PATIENCE = 0.5
@@ -96,17 +97,15 @@ def journalled(config: Config, logs: Sequence[Log]) -> tuple[list[Entry], dict[P
     ConfigError
         It journalled nothing: one partition is its own order.
     """
-    folder = config.checkpoint.path
-    signer = config.signer()
-    end = last_mark(folder, signer) if folder.is_dir() else None
-    entries = list(chain(folder, None, end, signer))
+    vault = open_vault(config)
+    entries = list(chain(vault, None, journal_end(config), config.signer()))
     begin: dict[Place, int] = {}
     for entry in entries:
         if isinstance(entry, Taken):
             begin.setdefault((entry.topic, entry.partition), entry.first)
     if not begin:
         raise ConfigError(
-            f"wanted the journal of {config.name!r}, got none in {folder}: a topic of one "
+            f"wanted the journal of {config.name!r}, got none in {vault.place}: a topic of one "
             "partition has none and needs none; replay it with --log"
         )
     for log in logs:
@@ -134,7 +133,9 @@ def renamed(config: Config, name: str) -> Config:
             f"wanted another name than the service's, got --as {name}: a replay must not touch "
             "what the service made; choose another name"
         )
-    place = config.checkpoint.model_copy(update={"path": folder})
+    url = config.checkpoint.url
+    beside = None if url is None else f"{url.rpartition('/')[0]}/{name}"
+    place = config.checkpoint.model_copy(update={"path": folder, "url": beside})
     # What goes to topics tells of the service's own model.
     dead = config.dead.model_copy(update={"topic": None})
     own = {"checkpoint": place, "dead": dead, "predictions": PredictionsConfig()}
@@ -268,9 +269,9 @@ def _mark(config: Config, wanted: Mapping[str, object]) -> None:
     """Note what is replayed here, and refuse a name under which something else is."""
     text = json.dumps(wanted, sort_keys=True).encode()
     saved = newest(config)
-    folder = Folder(config.checkpoint.path)
+    vault = open_vault(config)
     try:
-        noted = folder.read(MARK) if saved or not folder.create(MARK, text) else text
+        noted = vault.read(MARK) if saved or not vault.create(MARK, text) else text
     except FileNotFoundError:
         noted = b"a service's own checkpoints"
     if noted != text:

@@ -22,6 +22,7 @@ from stream.values import (
     Lifetime,
     Milliseconds,
     Name,
+    ObjectUrl,
     Start,
     Step,
     kind_of,
@@ -228,14 +229,26 @@ class StoreConfig(Section):
 class CheckpointConfig(Section):
     """Where checkpoints go and when: `every` so many ms, and at multiples of `records`.
 
-    With a `key`, a secret, they are signed, and no other ones are taken.
+    They go to the folder `path`, or to an object store at `url`, for which `options` are those of
+    s3fs. With a `key`, a secret, they are signed, and no other ones are taken.
     """
 
     path: FilePath
+    url: ObjectUrl | None = None
+    options: dict[str, Any] = {}
     every: Milliseconds = Field(default="10s", validate_default=True)
     records: Count | None = None
     keep: Few = 3
     key: Key | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.options and self.url is None:
+            raise ValueError(
+                "wanted options with url only, got them for a folder: set url or remove "
+                "[checkpoint.options]"
+            )
+        return self
 
 
 class OutputConfig(Section):

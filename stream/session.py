@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from stream.dead import open_dead
 from stream.errors import CheckpointError, FencedError, LogError, PartitionsRevokedError
 from stream.file_log import FileLog
 from stream.files import RecordFile
-from stream.folder import Folder
 from stream.intake import History, Intake, Live
 from stream.journal import Entry, Journal, Mark
 from stream.log import Bounds, Log, Place
@@ -28,6 +26,7 @@ from stream.phase import Phase
 from stream.rescue import Rescue
 from stream.shard import Shard
 from stream.store import Store
+from stream.vault_kinds import checkpoints_of, open_journal
 from stream.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -128,7 +127,9 @@ class Session:
             except PartitionsRevokedError:
                 with contextlib.suppress(FencedError):
                     loop.save()
+                    self._leave()
                 raise
+            self._leave()
 
     def _intake(self) -> Intake:
         """Return what comes after the shard's positions."""
@@ -149,12 +150,29 @@ class Session:
             self._store.claim(checkpoints.epoch)
         except FencedError as error:
             raise FencedError(
-                f"{error}; or, if {config.checkpoint.path} was emptied on purpose, give the "
+                f"{error}; or, if {checkpoints.place} was emptied on purpose, give the "
                 "service another name, since its predictions in the store are newer than a new "
                 "model's"
             ) from error
         mark = None if claimed.journal is None else Mark(**claimed.journal)
-        return Journal(config.checkpoint.path, checkpoints.epoch, mark, config.signer())
+        if config.checkpoint.url is not None and not checkpoints.left(claimed.parent):
+            self._begin_anew()
+        return open_journal(config, checkpoints.epoch, mark)
+
+    def _leave(self) -> None:
+        """Note a clean end where the journal does not tell of what came behind a checkpoint."""
+        if self._config.checkpoint.url is not None:
+            self._checkpoints.leave()
+
+    def _begin_anew(self) -> None:
+        """Begin a new lineage where the order of what was taken since the checkpoint is lost."""
+        if self._shard.sequence and len(self._shard.positions) > 1:
+            self._shard.lineage = self._checkpoints.new_lineage()
+            logger.warning(
+                "the last run did not end by itself: what it took behind its last checkpoint is "
+                "taken anew, in lineage %s",
+                self._shard.lineage,
+            )
 
     def _warm_up(self, loop_over: Callable[[Intake], Loop], stop: Stop, watch: Watch) -> bool:
         """Learn the file to warm up with, if there is one; return whether it has ended."""
@@ -224,14 +242,6 @@ class Session:
         return open_log(self._config, None, topic) if file is None else file.anew()
 
 
-def checkpoints_of(config: Config) -> Checkpoints:
-    """Return the service's checkpoints; the folder is made when something is written to it."""
-    model = json.loads(config.model_fields_json())
-    folder = Folder(config.checkpoint.path)
-    keep, signer = config.checkpoint.keep, config.signer()
-    return Checkpoints(folder, config.name, model, config.model_digest(), keep, signer)
-
-
 def open_courier(
     config: Config, checkpoints: Checkpoints, logs: Sequence[Log], stop: Stop
 ) -> Courier | None:
@@ -282,6 +292,6 @@ def refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
     if receipts and checkpoints.newest() is None:
         raise CheckpointError(
             f"the group {config.log.group!r} went on to checkpoint {receipts[0]}, which is not in "
-            f"{config.checkpoint.path}: bring that folder back, or set another [log] group to "
+            f"{checkpoints.place}: bring that folder back, or set another [log] group to "
             "begin a new model"
         )

@@ -87,6 +87,17 @@ def _key(value: object) -> object:
     return value
 
 
+def _object_url(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme != "s3" or not all(rest.split("/")) or "/" not in rest:
+        raise ValueError(
+            f'wanted a place such as "s3://bucket/models/elec2", got {shown(value)}: name a bucket '
+            "of an S3-compatible store and a name in it; others are not known to create an object "
+            "only if there is none"
+        )
+    return value
+
+
 def _step(value: object) -> object:
     step = value if isinstance(value, dict) else {"use": value}
     if not isinstance(step.get("use"), str):
@@ -111,6 +122,7 @@ Key = Annotated[
 ]
 FilePath = Annotated[Path, AfterValidator(_file_path)]
 Name = Annotated[str, AfterValidator(_name)]
+ObjectUrl = Annotated[str, AfterValidator(_object_url)]
 FieldPath = Annotated[str, AfterValidator(_path_in_record)]
 ClassLabel = Annotated[Label, BeforeValidator(_label)]
 Step = Annotated[dict[str, JsonValue], BeforeValidator(_step)]

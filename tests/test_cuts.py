@@ -19,9 +19,9 @@ from stream.app import new_shard
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.manifest import Position
-from stream.session import checkpoints_of
 from stream.shard import Shard
 from stream.store import Entry
+from stream.vault_kinds import checkpoints_of
 from tests import streams
 from tests.streams import LABEL
 

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.errors import JournalError
-from stream.journal import Entry, Journal, Mark, Skip, Taken, Tick, chain
+from stream.folder import Folder
+from stream.journal import Entry, Mark, Skip, Taken, Tick
+from stream.journal_file import FileJournal
+from stream.journal_segment import chain
 
 ENTRIES: list[Entry] = [
     Taken("t", 0, 0, 99, 100),
@@ -20,14 +23,14 @@ entries = st.lists(st.sampled_from(ENTRIES), max_size=6)
 
 
 def written(folder: Path, epoch: int, *added: Entry, mark: Mark | None = None) -> Mark | None:
-    with closing(Journal(folder, epoch, mark)) as journal:
+    with closing(FileJournal(Folder(folder), epoch, mark)) as journal:
         for entry in added:
             journal.append(entry)
         return journal.end
 
 
 def tail(folder: Path, epoch: int, mark: Mark | None = None) -> list[Entry]:
-    with closing(Journal(folder, epoch, mark)) as journal:
+    with closing(FileJournal(Folder(folder), epoch, mark)) as journal:
         return journal.tail()
 
 
@@ -53,7 +56,7 @@ def test_the_tail_behind_any_mark_goes_through_all_owners(
     folder = tmp_path_factory.mktemp("journal")
     marks: list[Mark | None] = [None]
     for epoch, part in enumerate(parts, 1):
-        with closing(Journal(folder, epoch)) as journal:
+        with closing(FileJournal(Folder(folder), epoch)) as journal:
             for entry in part:
                 journal.append(entry)
                 marks.append(journal.end)
@@ -63,9 +66,9 @@ def test_the_tail_behind_any_mark_goes_through_all_owners(
 
 
 def test_what_a_fenced_owner_still_appends_is_not_followed(tmp_path: Path) -> None:
-    old = Journal(tmp_path, 1)
+    old = FileJournal(Folder(tmp_path), 1)
     old.append(ENTRIES[0])
-    new = Journal(tmp_path, 2)
+    new = FileJournal(Folder(tmp_path), 2)
     old.append(ENTRIES[1])
     new.append(ENTRIES[2])
     assert tail(tmp_path, 3) == [ENTRIES[0], ENTRIES[2]]
@@ -83,7 +86,7 @@ def test_an_owner_that_never_took_anything_is_not_on_the_way(tmp_path: Path) -> 
 
 def test_wherever_a_crash_cuts_the_end_the_entries_before_it_count(tmp_path: Path) -> None:
     ends = []
-    with closing(Journal(tmp_path, 1)) as journal:
+    with closing(FileJournal(Folder(tmp_path), 1)) as journal:
         for entry in ENTRIES:
             journal.append(entry)
             assert journal.end is not None
@@ -123,7 +126,7 @@ def test_a_segment_cut_before_a_mark_is_told(tmp_path: Path) -> None:
     whole = segment(tmp_path, 1).read_bytes()
     segment(tmp_path, 1).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(JournalError, match="bring it back"):
-        list(chain(tmp_path, None, mark))
+        list(chain(Folder(tmp_path), None, mark))
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:

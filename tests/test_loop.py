@@ -18,7 +18,8 @@ from stream.decode import Decoder
 from stream.errors import PartitionsRevokedError, StoreError, StreamError
 from stream.folder import Folder
 from stream.intake import Live
-from stream.journal import Journal, Mark, Skip
+from stream.journal import Mark, Skip
+from stream.journal_file import FileJournal
 from stream.log import Message, Run
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.loop import Loop
@@ -94,7 +95,7 @@ class Bench:
         self.live = Live([self.log])
         held = self.checkpoints.held
         mark = None if held.journal is None else Mark(**held.journal)
-        self.journal = Journal(folder / "checkpoints", self.checkpoints.epoch, mark)
+        self.journal = FileJournal(Folder(folder / "checkpoints"), self.checkpoints.epoch, mark)
         self.loop = Loop(
             self.shard, self.live, self.writer, self.dead, self.checkpoints, every, records,
             self.clock, journal=self.journal, ordered=False,

@@ -1,6 +1,5 @@
 """Several partitions, taken in an order that is written down and can be taken once more."""
 
-import json
 import random
 import sqlite3
 from contextlib import closing
@@ -12,71 +11,23 @@ from learners.digests import digest
 from stream import loop
 from stream.app import Service
 from stream.cli import invoke
-from stream.config import Config, load
+from stream.config import Config
 from stream.errors import ConfigError, OffsetsExpiredError
-from stream.journal import Taken, chain, last_mark
-from stream.log import Message
-from stream.log_kinds import open_appender
-from stream.loop import Loop
+from stream.journal import Taken
+from stream.journal_segment import chain
 from stream.replay import replay
-from stream.session import checkpoints_of
-from tests import runner, streams
+from stream.vault_kinds import checkpoints_of, journal_end, open_vault
+from tests import partitioned, runner
+from tests.partitioned import RECORDS, crash_at, feed, messages, replayed
 
 pytestmark = pytest.mark.slow
-
-PARTITIONS = 3
-RECORDS = 1_250
-
-
-class Crash(Exception):
-    """Stands for a death between two blocks: nothing is saved, nothing is told."""
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(loop, "USUAL", 40)
     monkeypatch.setattr(loop, "LARGEST", 40)
-    text = """
-        name = "parts"
-        task = "classification"
-        log.path = "log.db"
-        store.path = "store.db"
-        record.label = "label"
-        checkpoint.records = 300
-        [model]
-        pipeline = ["river.preprocessing.StandardScaler", "river.linear_model.LogisticRegression"]
-    """
-    (tmp_path / "parts.toml").write_text(text, "utf-8")
-    return load(tmp_path / "parts.toml")
-
-
-def feed(config: Config, messages: list[Message], partitions: int = PARTITIONS) -> None:
-    appender = open_appender(config)
-    appender.create(partitions)
-    appender.append(messages)
-    appender.close()
-
-
-def messages() -> list[Message]:
-    return [
-        Message(b"%d" % (i % 97), json.dumps(row | {"label": label}).encode(), 1_000 * i)
-        for i, (row, label) in enumerate(streams.phishing())
-    ]
-
-
-def crash_at(config: Config, sequence: int) -> None:
-    def watch(running: Loop) -> None:
-        if running.shard.sequence >= sequence:
-            raise Crash
-
-    with pytest.raises(Crash):
-        Service(config).run(until_end=True, watch=watch)
-
-
-def replayed(config: Config, name: str, capsys: pytest.CaptureFixture[str], **how: bool) -> str:
-    capsys.readouterr()
-    replay(config.folder / "parts.toml", name, [], None, None, **how)
-    return capsys.readouterr().out.split()[-1]
+    return partitioned.written(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,7 +46,7 @@ def test_after_crashes_every_record_was_taken_once_and_the_journal_tells_when(
     left = runner.outcome(Service(config).run(until_end=True), config)
     assert left.sequence == left.counts["learned"] == RECORDS
     taken: list[tuple[int, int]] = []
-    for entry in chain(config.checkpoint.path, None, last_mark(config.checkpoint.path)):
+    for entry in chain(open_vault(config), None, journal_end(config)):
         assert isinstance(entry, Taken)
         taken += [(entry.partition, at) for at in range(entry.first, entry.last + 1)]
         assert entry.records == entry.last + 1 - entry.first
@@ -136,7 +87,7 @@ def test_one_partition_has_no_journal_to_replay(
 ) -> None:
     feed(config, messages(), 1)
     Service(config).run(until_end=True)
-    assert last_mark(config.checkpoint.path) is None
+    assert journal_end(config) is None
     with pytest.raises(ConfigError, match="has none and needs none"):
         replayed(config, "again", capsys, journal=True)
 

@@ -18,7 +18,9 @@ from stream.checkpoint import Checkpoints, name_of
 from stream.config import load
 from stream.errors import ConfigError, SignatureError
 from stream.folder import Folder
-from stream.journal import Entry, Journal, Mark, Skip, Taken, chain, last_mark
+from stream.journal import Entry, Mark, Skip, Taken
+from stream.journal_file import FileJournal, last_mark
+from stream.journal_segment import chain
 from stream.signature import Signer
 from tests.command import CONFIG, alluvia, records
 from tests.states import MODEL, sequence_of, snapshot
@@ -135,7 +137,7 @@ def test_another_service_s_checkpoints_are_refused_under_the_same_key(tmp_path: 
 
 def journalled(folder: Path, *added: Entry, epoch: int = 1, key: str | None = KEY) -> Mark | None:
     signer = None if key is None else Signer(key, "name")
-    with closing(Journal(folder, epoch, None, signer)) as journal:
+    with closing(FileJournal(Folder(folder), epoch, None, signer)) as journal:
         for entry in added:
             journal.append(entry)
         return journal.end
@@ -143,7 +145,7 @@ def journalled(folder: Path, *added: Entry, epoch: int = 1, key: str | None = KE
 
 def followed(folder: Path, key: str | None = KEY) -> list[Entry]:
     signer = None if key is None else Signer(key, "name")
-    return list(chain(folder, None, last_mark(folder, signer), signer))
+    return list(chain(Folder(folder), None, last_mark(Folder(folder), signer), signer))
 
 
 def segment(folder: Path, epoch: int = 1) -> Path:

@@ -24,7 +24,7 @@ from unittest import mock
 
 from learners.base import State
 from learners.digests import digest
-from stream import app, manifest, replay, session
+from stream import app, manifest, replay, session, vault_kinds
 from stream.checkpoint import Checkpoints
 from stream.config import Config, load
 from stream.errors import PartitionsRevokedError
@@ -209,12 +209,22 @@ class DyingProducer(sending.DyingProducer):
         self._death.meet(moment, self._sequence)
 
 
+def _dying_folder(death: Death) -> type[Folder]:
+    """Return a class: what opens a folder asks whether it is one."""
+
+    class Dying(DyingFolder):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path, death)
+
+    return Dying
+
+
 def run(config: Config, death: Death) -> Shard:
     """Run the service to the end of its log, or to its death."""
     with (
         mock.patch.object(session, "Loop", functools.partial(DyingLoop, death)),
-        mock.patch.object(session, "Checkpoints", functools.partial(DyingCheckpoints, death)),
-        mock.patch.object(session, "Folder", lambda path: DyingFolder(path, death)),
+        mock.patch.object(vault_kinds, "Checkpoints", functools.partial(DyingCheckpoints, death)),
+        mock.patch.object(vault_kinds, "Folder", _dying_folder(death)),
         mock.patch.object(
             session, "open_producer", lambda given: DyingProducer(open_producer(given), death)
         ),

@@ -9,10 +9,12 @@ from typing import Any
 from redis import Redis
 
 from stream.config import Config
-from stream.journal import Taken, chain, last_mark
+from stream.journal import Taken
+from stream.journal_segment import chain
 from stream.log import Message
 from stream.log_kinds import read_topic
 from stream.session import open_logs
+from stream.vault_kinds import journal_end, open_vault
 from tests import runner
 
 Record = tuple[str, int, int]
@@ -67,10 +69,9 @@ def values(url: str, name: str) -> dict[str, dict[str, str]]:
 
 def taken(config: Config) -> list[Record]:
     """Return the records that the journal tells of, sorted; none where nothing was journalled."""
-    folder = config.checkpoint.path
     return sorted(
         (entry.topic, entry.partition, offset)
-        for entry in chain(folder, None, last_mark(folder))
+        for entry in chain(open_vault(config), None, journal_end(config))
         if isinstance(entry, Taken)
         for offset in range(entry.first, entry.last + 1)
     )

@@ -21,7 +21,7 @@ from typing import Any
 from stream.app import Service
 from stream.config import Config
 from stream.log import Message
-from stream.session import checkpoints_of
+from stream.vault_kinds import checkpoints_of
 from tests import runner
 from tests.faults.kills import services
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from learners.errors import AlluviaError
 from stream.config import load
-from stream.session import checkpoints_of
+from stream.vault_kinds import checkpoints_of
 from tests import runner
 from tests.faults.left import Left, held, left_by, taken
 from tests.faults.shapes import Shape

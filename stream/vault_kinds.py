@@ -1,0 +1,44 @@
+"""The places where checkpoints and the journal may be kept, as a configuration names them."""
+
+from __future__ import annotations
+
+import json
+
+from stream.bucket import Bucket
+from stream.checkpoint import Checkpoints
+from stream.config import Config
+from stream.folder import Folder
+from stream.journal import Journal, Mark
+from stream.journal_carried import CarriedJournal
+from stream.journal_file import FileJournal, last_mark
+from stream.vault import Vault
+
+
+def open_vault(config: Config) -> Vault:
+    """Return the place of a service's checkpoints; nothing is made before something is written."""
+    place = config.checkpoint
+    return Folder(place.path) if place.url is None else Bucket(place.url, place.options)
+
+
+def checkpoints_of(config: Config) -> Checkpoints:
+    """Return the checkpoints of a service."""
+    model = json.loads(config.model_fields_json())
+    keep, signer = config.checkpoint.keep, config.signer()
+    return Checkpoints(open_vault(config), config.name, model, config.model_digest(), keep, signer)
+
+
+def open_journal(config: Config, epoch: int, mark: Mark | None) -> Journal:
+    """Return the journal of an owner who goes on from a mark; see `FileJournal`."""
+    vault, signer = open_vault(config), config.signer()
+    if isinstance(vault, Folder):
+        return FileJournal(vault, epoch, mark, signer)
+    return CarriedJournal(vault, mark, signer)
+
+
+def journal_end(config: Config) -> Mark | None:
+    """Return how far a service journalled, None where it journalled nothing."""
+    vault = open_vault(config)
+    if isinstance(vault, Folder):
+        return last_mark(vault, config.signer())
+    saved = checkpoints_of(config).newest()
+    return None if saved is None or saved.journal is None else Mark(**saved.journal)

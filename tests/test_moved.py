@@ -1,0 +1,104 @@
+"""A service whose checkpoints are in an object store: it may go on from any machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream import loop
+from stream.app import Service
+from stream.config import Config
+from stream.errors import ConfigError
+from stream.journal import Taken
+from stream.journal_segment import chain
+from stream.vault_kinds import checkpoints_of, journal_end, open_vault
+from tests import object_store, partitioned, runner
+from tests.partitioned import RECORDS, crash_at, feed, messages, replayed
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, Any]]:
+    with object_store.serving() as options:
+        yield options
+
+
+@pytest.fixture
+def config(tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setattr(loop, "USUAL", 40)
+    monkeypatch.setattr(loop, "LARGEST", 40)
+    tables = f"""
+        dead.topic = "dead"
+        checkpoint.url = "s3://{object_store.BUCKET}/{tmp_path.name}/parts"
+        checkpoint.options.endpoint_url = "{options["endpoint_url"]}"
+        checkpoint.options.key = "{options["key"]}"
+        checkpoint.options.secret = "{options["secret"]}"
+        checkpoint.options.client_kwargs.region_name = "eu-central-1"
+    """
+    return partitioned.written(tmp_path, tables)
+
+
+def lineage_of(config: Config) -> int:
+    newest = checkpoints_of(config).newest()
+    assert newest is not None
+    return newest.lineage
+
+
+def test_one_partition_needs_no_journal_and_goes_on_after_a_crash(
+    config: Config, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    beside = partitioned.written(plain)
+    for one in (config, beside):
+        feed(one, messages(), 1)
+    crash_at(config, 700)
+    left = runner.outcome(Service(config).run(until_end=True), config)
+    whole = runner.outcome(Service(beside).run(until_end=True), beside)
+    assert left == whole
+    assert lineage_of(config) == 1
+    assert not (config.checkpoint.path / "parts").exists()
+
+
+def test_after_a_crash_the_tail_is_taken_anew_in_a_new_lineage(
+    config: Config, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    feed(config, messages())
+    for at in (250, 700, 1_000):
+        crash_at(config, at)
+    left = runner.outcome(Service(config).run(until_end=True), config)
+    # The first crash was before the first checkpoint: nothing of an order was to be kept.
+    assert lineage_of(config) == 3
+    assert "in lineage 3" in caplog.text
+    taken = [
+        (entry.partition, at)
+        for entry in chain(open_vault(config), None, journal_end(config))
+        if isinstance(entry, Taken)
+        for at in range(entry.first, entry.last + 1)
+    ]
+    assert len(taken) == len(set(taken)) == left.sequence == RECORDS
+    assert replayed(config, "again", capsys, journal=True) == left.digest
+
+
+def test_who_ended_by_himself_goes_on_in_his_lineage(config: Config) -> None:
+    feed(config, messages()[:600])
+    Service(config).run(until_end=True)
+    feed(config, messages()[600:])
+    left = Service(config).run(until_end=True)
+    assert (left.lineage, left.sequence) == (1, RECORDS)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('checkpoint.url = "gs://models/x"\n', 'such as "s3://bucket/models/elec2"'),
+        ('checkpoint.url = "s3://models"\n', "name a bucket"),
+        ('checkpoint.url = "s3://models/x"\n', r"wanted \[dead\] topic"),
+        ("checkpoint.options.key = 'x'\n", "wanted options with url only"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, table: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        partitioned.written(tmp_path, table)

@@ -1,0 +1,164 @@
+"""The places for checkpoints: what a folder promises, an object store does as well."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from stream import bucket, folder
+from stream.bucket import Bucket
+from stream.errors import CheckpointError, FencedError
+from stream.folder import Folder
+from stream.journal import Entry, Skip, Taken, Tick
+from stream.journal_carried import CarriedJournal
+from stream.journal_segment import chain
+from stream.vault import Vault
+from tests import object_store
+
+ENTRIES: list[Entry] = [Taken("t", 0, 0, 99, 100), Tick(1_000), Skip("t", 1, 10, "it raised")]
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, Any]]:
+    with object_store.serving() as options:
+        yield options
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def vault(request: pytest.FixtureRequest, tmp_path: Path, options: dict[str, Any]) -> Vault:
+    if request.param == "folder":
+        return Folder(tmp_path / "checkpoints")
+    return in_bucket(options)
+
+
+def in_bucket(options: dict[str, Any]) -> Bucket:
+    return Bucket(f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}", options)
+
+
+def test_nothing_is_there_at_first(vault: Vault) -> None:
+    assert vault.names("*") == []
+    with pytest.raises(FileNotFoundError):
+        vault.read("manifest-1")
+    assert not vault.holds("0" * 64, 5)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        vault.read_part("0" * 64)
+
+
+def test_a_file_is_created_once(vault: Vault) -> None:
+    assert vault.create("manifest-1", b"mine")
+    assert not vault.create("manifest-1", b"theirs")
+    assert vault.read("manifest-1") == b"mine"
+    vault.remove("manifest-1")
+    vault.remove("manifest-1")
+    assert vault.create("manifest-1", b"theirs")
+
+
+def test_of_many_at_once_one_creates_it(vault: Vault) -> None:
+    vault.create("first", b"")  # so that all are ready
+    begin = threading.Barrier(8)
+
+    def attempt(number: int) -> bool:
+        begin.wait()
+        return vault.create("manifest-2", b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(attempt, range(8)))
+    assert created.count(True) == 1
+    assert vault.read("manifest-2") == b"%d" % created.index(True)
+
+
+def test_names_are_those_that_match_in_order(vault: Vault) -> None:
+    for name in ("b-2", "a-1", "b-1", "b-10"):
+        vault.create(name, b"x")
+    vault.add_part(b"a part is no file")
+    assert vault.names("b-[0-9]") == ["b-1", "b-2"]
+
+
+def test_a_part_is_what_was_written(vault: Vault) -> None:
+    part = vault.add_part(b"data")
+    assert vault.add_part(b"data") == part
+    vault.sync_parts()
+    assert vault.read_part(part) == b"data"
+    assert vault.holds(part, 4)
+    assert not vault.holds(part, 5)
+    vault.remove_part(part)
+    assert not vault.holds(part, 4)
+
+
+def test_a_sweep_takes_what_nobody_names_and_is_old(vault: Vault) -> None:
+    named, other = vault.add_part(b"named"), vault.add_part(b"other")
+    vault.sweep(set())
+    assert vault.holds(other, 5), "it is younger than a minute"
+    later = -60.0  # what was written just now is old then
+    with (
+        mock.patch.object(folder, "SWEEP_AGE", later),
+        mock.patch.object(bucket, "SWEEP_AGE", later),
+    ):
+        vault.sweep({named})
+    assert vault.holds(named, 5)
+    assert not vault.holds(other, 5)
+
+
+def test_a_trial_leaves_nothing(vault: Vault) -> None:
+    vault.try_out()
+    assert vault.names("*") == []
+
+
+def test_an_answer_that_was_lost_is_no_other_owner(options: dict[str, Any]) -> None:
+    vault = in_bucket(options)
+    assert vault.create("manifest-1", b"mine")
+    assert vault.create("manifest-1", b"mine")
+
+
+def test_a_store_that_lets_two_create_is_refused(options: dict[str, Any]) -> None:
+    vault = in_bucket(options)
+    with (
+        mock.patch.object(vault, "_create", lambda name, data: True),
+        pytest.raises(CheckpointError, match="two owners could both believe"),
+    ):
+        vault.create("manifest-1", b"mine")
+
+
+@pytest.mark.parametrize(
+    ("url", "changed", "got"),
+    [
+        ("s3://nowhere/x", {}, "bucket does not exist"),
+        ("s3://models/x", {"endpoint_url": "http://127.0.0.1:1"}, "Could not connect"),
+    ],
+)
+def test_a_store_that_cannot_be_written_is_told(
+    options: dict[str, Any], url: str, changed: dict[str, Any], got: str
+) -> None:
+    with pytest.raises(CheckpointError, match=f"wanted an object store.*{got}"):
+        Bucket(url, options | changed | {"config_kwargs": {"retries": {"max_attempts": 0}}}).create(
+            "x", b""
+        )
+
+
+def test_a_carried_journal_is_as_long_as_its_checkpoints(vault: Vault) -> None:
+    journal = CarriedJournal(vault, None)
+    assert journal.cut(2) is None
+    journal.append(ENTRIES[0])
+    first = journal.cut(3)
+    assert journal.cut(4) == first
+    journal.append(ENTRIES[1])
+    lost = CarriedJournal(vault, first)
+    journal.append(ENTRIES[2])
+    last = journal.cut(5)
+    assert lost.tail() == []
+    assert list(chain(vault, None, last)) == ENTRIES
+    assert list(chain(vault, first, last)) == ENTRIES[1:]
+
+
+def test_a_segment_of_another_owner_fences(vault: Vault) -> None:
+    mine, theirs = CarriedJournal(vault, None), CarriedJournal(vault, None)
+    theirs.append(ENTRIES[0])
+    theirs.cut(3)
+    mine.append(ENTRIES[1])
+    with pytest.raises(FencedError, match="segment 3"):
+        mine.cut(3)
