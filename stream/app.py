@@ -11,15 +11,16 @@ from typing import Self
 from learners.base import Classes
 from stream.config import Config, load
 from stream.decode import Decoder
-from stream.errors import PartitionsRevokedError
+from stream.errors import ConfigError, PartitionsRevokedError
 from stream.join import Join
 from stream.log import Log, Place
 from stream.model import build
 from stream.phase import Phase
 from stream.score import Scores
 from stream.score_metrics import named_metrics
-from stream.session import Enter, Order, Session, Stop, Watch, open_logs
+from stream.session import Enter, Order, Session, Stop, Watch
 from stream.shard import Shard
+from stream.sources import open_logs
 from stream.store_kinds import open_store
 
 JOIN_TIMEOUT = 0.5
@@ -94,8 +95,14 @@ class Service:
         Raises
         ------
         StreamError
-            Something cannot be reached, or another instance has claimed the model.
+            Something cannot be reached, or another instance has claimed the model; or each
+            partition is to have a model of its own, which is for a `ShardedService`.
         """
+        if self.config.scope == "partition" and not self._given:
+            raise ConfigError(
+                'wanted scope = "topic" for one model of all partitions, got "partition": run a '
+                "stream.sharded.ShardedService, as `alluvia run` does"
+            )
         with contextlib.ExitStack() as stack:
             logs = self._given or open_logs(self.config)
             for log in logs:
@@ -103,9 +110,9 @@ class Service:
             store = open_store(self.config)
             stack.callback(store.close)
             if until_end:
-                until = {(log.topic, p): at.end for log in logs for p, at in log.bounds().items()}
+                until = ends_of(logs)
             shard = new_shard(self.config)
-            while _assigned(logs, stop, enter):
+            while assigned(logs, stop, enter):
                 shard = new_shard(self.config)
                 session = Session(self.config, shard, logs, store, self._order, self._accept_gap)
                 with contextlib.suppress(PartitionsRevokedError):
@@ -122,20 +129,25 @@ def new_shard(config: Config) -> Shard:
     join = None if config.label is None else Join(config.label, config.task, decoder.default)
     window, positive = config.score.window, config.record.positive
     scores = Scores(config.task, window, positive, named_metrics(config))
-    return Shard(learner, decoder, scores, join)
+    return Shard(learner, decoder, scores, join, config.partition)
 
 
-def _assigned(logs: Sequence[Log], stop: Stop, enter: Enter) -> bool:
-    """Wait for the group to give this consumer its partitions."""
+def ends_of(logs: Sequence[Log]) -> dict[Place, int]:
+    """Return where each partition of some logs ends now."""
+    return {(log.topic, p): at.end for log in logs for p, at in log.bounds().items()}
+
+
+def assigned(logs: Sequence[Log], stop: Stop, enter: Enter) -> frozenset[int]:
+    """Wait for the group to give this consumer partitions; none if it is to stop before that."""
     enter(Phase.STANDBY)
     first, *others = logs
     tries = 0
     while not stop():
-        if first.acquire(JOIN_TIMEOUT):
+        if partitions := first.acquire(JOIN_TIMEOUT):
             for log in others:
                 log.acquire(JOIN_TIMEOUT)
-            return True
+            return partitions
         tries += 1
         if tries == QUIET_TRIES:
-            logger.warning("standing by: another instance holds the partitions of %s", first.topic)
-    return False
+            logger.warning("standing by: other instances hold the partitions of %s", first.topic)
+    return frozenset()

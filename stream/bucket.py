@@ -92,7 +92,7 @@ class Bucket:
 
     def names(self, pattern: str) -> list[str]:
         """See `Vault.names`."""
-        names = (one["name"].rpartition("/")[2] for one in self._listed(self._root))
+        names = (one["name"].rstrip("/").rpartition("/")[2] for one in self._listed(self._root))
         return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
 
     def remove(self, name: str) -> None:
@@ -163,10 +163,10 @@ class Bucket:
     def _listed(self, path: str) -> list[dict[str, Any]]:
         try:
             with _telling():
-                found = self._objects.ls(path, detail=True, refresh=True)
+                found: list[dict[str, Any]] = self._objects.ls(path, detail=True, refresh=True)
         except FileNotFoundError:
             return []
-        return [one for one in found if one["type"] == "file"]
+        return found
 
 
 @contextlib.contextmanager

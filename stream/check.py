@@ -19,11 +19,13 @@ from stream.inspection import newest
 from stream.log import Bounds, Log, Run
 from stream.log_errors import expired
 from stream.log_kinds import open_log
+from stream.manifest import Manifest, Position
 from stream.model import describe
-from stream.session import open_files, refuse_lost, start_of
 from stream.shard import Shard
+from stream.share import Hub
+from stream.sources import open_files, refuse_lost, start_of
 from stream.store_kinds import open_store
-from stream.vault_kinds import checkpoints_of, open_vault
+from stream.vault_kinds import checkpoints_of, open_vault, shards_of
 
 SAMPLE = 1_000
 PATIENCE = 10.0
@@ -48,8 +50,7 @@ def check(path: Path) -> None:
     vault = open_vault(config)
     vault.try_out()
     _show("checkpoints", f"{vault.place}, can be written")
-    saved = newest(config)
-    positions = () if saved is None else resumed(saved, json.loads(config.model_fields_json()))
+    positions = [p for shard in shards_of(config) for p in _left_at(shard)[1]]
     if not any(position.topic == config.log.topic for position in positions):
         _try_warm_up(config, trial)
     with closing(open_log(config, None)) as log:
@@ -64,18 +65,38 @@ def check(path: Path) -> None:
                 _show("labels", _bounds(config.log.kind, labels.topic, labels.bounds()))
         _show("first records", _first_records(config, trial, list(_runs(log, bounds))))
         with closing(open_log(config, config.log.group)) as member:
-            refuse_lost(checkpoints_of(config), member, config)
-        if saved is None or not positions:
-            begin = start_of(config, log)
-            would = f"a new model would begin at offset {_offsets(begin)}"
-        else:
-            offsets = {p.partition: p.offset for p in positions if p.topic == log.topic}
-            _refuse_expired(log.topic, offsets, bounds)
-            would = (
-                f"the model {saved.lineage}@{saved.sequence} would go on at offset "
-                f"{_offsets(offsets)}"
-            )
-        _show("run", would)
+            if config.scope == "topic":
+                _show("run", _would(config, member))
+                return
+            hub = Hub(member)
+            parts = [f"{p}: {_would(config.of_partition(p), hub.share(p))}" for p in bounds]
+            _show("run", "\n".join(parts))
+
+
+def _would(config: Config, member: Log) -> str:
+    """Return where a model would begin or go on.
+
+    Raises
+    ------
+    StreamError
+        Its checkpoint is not there, or what comes behind it.
+    """
+    refuse_lost(checkpoints_of(config), member, config)
+    saved, positions = _left_at(config)
+    if saved is None or not positions:
+        return f"a new model would begin at offset {_offsets(start_of(config, member))}"
+    offsets = {p.partition: p.offset for p in positions if p.topic == member.topic}
+    _refuse_expired(member.topic, offsets, member.bounds())
+    version = f"{saved.lineage}@{saved.sequence}"
+    return f"the model {version} would go on at offset {_offsets(offsets)}"
+
+
+def _left_at(config: Config) -> tuple[Manifest | None, tuple[Position, ...]]:
+    """Return the newest checkpoint, if there is one, and where a run goes on from it."""
+    saved = newest(config)
+    if saved is None:
+        return None, ()
+    return saved, resumed(saved, json.loads(config.model_fields_json()))
 
 
 def _show(title: str, text: str) -> None:

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -42,6 +42,8 @@ from stream.sections import (
 from stream.signature import Signer
 from stream.values import Name, whole_number
 
+SHARD = "partition-"
+
 
 class Config(BaseSettings):
     """The whole configuration; durations are in milliseconds, sizes in bytes, paths absolute.
@@ -61,9 +63,11 @@ class Config(BaseSettings):
         frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter=NESTED
     )
     _folder: Path = PrivateAttr(default_factory=Path)
+    _partition: int | None = PrivateAttr(default=None)
 
     name: Name
     task: Task
+    scope: Literal["topic", "partition"] = "topic"
     seed: Annotated[int, BeforeValidator(whole_number), Field(ge=0, lt=2**32)] = 1
     log: LogConfig
     record: RecordConfig = RecordConfig()
@@ -193,6 +197,25 @@ class Config(BaseSettings):
         """The folder of the file, where relative paths and a user's Python file start."""
         return self._folder
 
+    @property
+    def owner(self) -> str:
+        """What the owner of a model claims it as: the name, and the partition of a shard."""
+        return self.name if self._partition is None else f"{self.name}/{self._partition}"
+
+    @property
+    def partition(self) -> int | None:
+        """The partition of a shard; None where one model learns all."""
+        return self._partition
+
+    def of_partition(self, partition: int) -> Self:
+        """Return the configuration of the shard that learns one partition."""
+        place, part = self.checkpoint, f"{SHARD}{partition}"
+        url = None if place.url is None else f"{place.url}/{part}"
+        moved = place.model_copy(update={"path": place.path / part, "url": url})
+        config = self.model_copy(update={"checkpoint": moved})
+        config._partition = partition
+        return config
+
     def signer(self) -> Signer | None:
         """Return what signs the service's checkpoints and journal, None without a key."""
         key = self.checkpoint.key
@@ -215,10 +238,11 @@ class Config(BaseSettings):
     def model_fields_json(self) -> str:
         """Return the fields that decide the model, as canonical JSON.
 
-        They are `task`, `seed`, `[record]`, `[model]` and `[label]`, without `trust`, which changes
-        nothing that is learned, and without the name of the labels' topic.
+        They are `task`, `scope`, `seed`, `[record]`, `[model]` and `[label]`, without `trust`,
+        which changes nothing that is learned, and without the name of the labels' topic.
         """
         included = {"task", "seed", "record", "model"} | ({"label"} if self.label else set())
+        included |= {"scope"} if self.scope == "partition" else set()
         fields = self.model_dump(mode="json", include=included)
         del fields["model"]["trust"]
         if self.label:

@@ -18,6 +18,7 @@ from stream.letters import parsed
 from stream.log import Message, Run
 from stream.log_kinds import open_appender
 from stream.private import make_file, make_folder
+from stream.vault_kinds import shards_of
 
 FROM = "alluvia.fed-back-from"
 SLICE = 1_000
@@ -72,7 +73,9 @@ def feed_back(path: Path, file: Path) -> None:
 
 def _checked(config: Config, file: Path) -> Iterator[Mended]:
     """Yield the letters of a file, each once the service's decoder has taken it."""
-    shard = new_shard(config) if newest(config) is None else restored(config)[1]
+    shards = [restored(one)[1] for one in shards_of(config) if newest(one) is not None]
+    # What a field is, is the same in each: records of all partitions are fed by one producer.
+    shard = shards[0] if shards else new_shard(config)
     late = None if config.label is None else config.label.topic
     for number, line in enumerate(_lines(file), 1):
         if not line.strip():

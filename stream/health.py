@@ -19,7 +19,7 @@ from prometheus_client.exposition import generate_latest
 
 from stream.errors import ConfigError
 from stream.loop import Loop
-from stream.metrics import families
+from stream.metrics import families, labelled
 from stream.phase import Phase
 from stream.report import Pace, Progress
 
@@ -101,11 +101,11 @@ class Health:
         self, address: Address, pace: Pace, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.address = address
-        self._pace = pace
         self._clock = clock
         self._seen = clock()
         self._phase = Phase.STARTING
-        self._looked: tuple[float, Progress] | None = None
+        self._paces: dict[int | None, Pace] = {None: pace}
+        self._looked: dict[int | None, tuple[float, Progress]] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -139,16 +139,18 @@ class Health:
 
     def __call__(self, loop: Loop) -> None:
         """Look at the run, if the last look is old enough; to be called between blocks."""
-        self._pace.begin(loop)
+        partition = loop.shard.partition
+        pace = self._paces.setdefault(partition, Pace(self._clock))
+        pace.begin(loop)
         now = self._clock()
-        if self._looked is None or now - self._looked[0] >= INTERVAL:
-            self._looked = now, self._pace.look(loop)
+        if partition not in self._looked or now - self._looked[partition][0] >= INTERVAL:
+            self._looked[partition] = now, pace.look(loop)
 
     def enter(self, phase: Phase) -> None:
         """Take note of what the service is at."""
         self._phase = phase
         if phase is Phase.STANDBY:
-            self._looked = None
+            self._looked = {}
 
     def heard(self, stop: Callable[[], bool]) -> Callable[[], bool]:
         """Return `stop`, by which the service is known to go on: it asks wherever it waits."""
@@ -166,10 +168,12 @@ class Health:
         yield ready
         silent = "Seconds since the service was last seen to go on."
         yield GaugeMetricFamily("alluvia_silent_seconds", silent, self._silence())
-        looked = self._looked
-        if looked is not None:
-            at, progress = looked
-            yield from families(progress, self._clock() - at)
+        now, looked = self._clock(), dict(self._looked)
+        if None in looked:
+            at, progress = looked[None]
+            yield from families(progress, now - at)
+        else:
+            yield from labelled({p: (one, now - at) for p, (at, one) in looked.items()})
 
     def _silence(self) -> float:
         return self._clock() - self._seen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from learners.digests import digest
 from stream.app import new_shard
@@ -12,7 +14,7 @@ from stream.errors import CheckpointError
 from stream.manifest import Manifest, check_versions
 from stream.report import model_of
 from stream.shard import Shard
-from stream.vault_kinds import checkpoints_of, open_vault
+from stream.vault_kinds import checkpoints_of, open_vault, shards_of
 
 
 def state(path: Path) -> None:
@@ -24,8 +26,21 @@ def state(path: Path) -> None:
         There is none, or it is torn, or of another configuration.
     """
     config = load(path)
+    if config.scope == "topic":
+        print(json.dumps(_told(config), indent=2))
+        return
+    shards = {one.partition: _told(one) for one in shards_of(config)}
+    if not shards:
+        raise _missing(config)
+    digests = json.dumps({partition: told["digest"] for partition, told in shards.items()})
+    whole = hashlib.sha256(digests.encode()).hexdigest()
+    print(json.dumps({"name": config.name, "partitions": shards, "digest": whole}, indent=2))
+
+
+def _told(config: Config) -> dict[str, Any]:
+    """Return what the newest checkpoint of one model holds, as JSON values."""
     saved, shard = restored(config)
-    told = {
+    return {
         "name": saved.name,
         **model_of(shard),
         "number": saved.number,
@@ -38,7 +53,6 @@ def state(path: Path) -> None:
         "versions": saved.versions,
         "digest": digest(shard.learner.estimator),
     }
-    print(json.dumps(told, indent=2))
 
 
 def newest(config: Config) -> Manifest | None:
@@ -72,10 +86,7 @@ def restored(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
     """
     saved = newest(config)
     if saved is None:
-        raise CheckpointError(
-            f"wanted a checkpoint in {open_vault(config).place}, got none: "
-            "start the service first with `alluvia run`"
-        )
+        raise _missing(config)
     shard = new_shard(config)
     if saved.model_digest != config.model_digest():  # an empty model, bound to no configuration
         shard.lineage = saved.lineage
@@ -88,3 +99,10 @@ def restored(config: Config, attempts: int = 5) -> tuple[Manifest, Shard]:
             raise
         return restored(config, attempts - 1)
     return saved, shard
+
+
+def _missing(config: Config) -> CheckpointError:
+    return CheckpointError(
+        f"wanted a checkpoint in {open_vault(config).place}, got none: "
+        "start the service first with `alluvia run`"
+    )

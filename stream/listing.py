@@ -14,6 +14,7 @@ from stream.dead_topic import letters_in
 from stream.errors import MissingTopicError
 from stream.letters import printed
 from stream.log_kinds import read_topic
+from stream.vault_kinds import shards_of
 
 SHOWN_BYTES = 200
 
@@ -31,10 +32,15 @@ def dead(path: Path, limit: int | None, full: bool) -> None:
 
 
 def _letters(config: Config) -> Iterator[DeadLetter]:
+    for shard in shards_of(config):
+        yield from _letters_of(shard)
+
+
+def _letters_of(config: Config) -> Iterator[DeadLetter]:
     topic = config.dead.topic
     if topic is not None:
         with contextlib.suppress(MissingTopicError):  # no service has made it
-            yield from letters_in(lambda: read_topic(config, topic), config.name)
+            yield from letters_in(lambda: read_topic(config, topic), config.owner)
     elif has_dead(config):
         with contextlib.closing(open_dead(config)) as letters:
             yield from letters.letters()

@@ -40,6 +40,7 @@ class Open(msgspec.Struct, tag=0, array_like=True):
     options: dict[str, Any]
     silence: float
     level: int
+    shared: bool
 
 
 class Ask(msgspec.Struct, tag=1, array_like=True):

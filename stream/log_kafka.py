@@ -14,6 +14,7 @@ from kafka import (
     OffsetAndMetadata,
     TopicPartition,
 )
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from stream.assignor import OneOwner
@@ -45,7 +46,6 @@ CONSUMER_FIXED: dict[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "none",
     "allow_auto_create_topics": False,
-    "partition_assignment_strategy": [OneOwner],
 }
 PRODUCER_DEFAULTS: dict[str, Any] = {
     "linger_ms": 5,
@@ -76,6 +76,8 @@ class KafkaLog:
         The consumer group that shares out the partitions; None to read all of them, in no group.
     options
         kafka-python's client options, by name: `security_protocol`, `group_instance_id`, ...
+    shared
+        Whether the members of the group share the partitions; else one of them holds all.
 
     Raises
     ------
@@ -91,10 +93,15 @@ class KafkaLog:
         topic: str,
         group: str | None,
         options: Mapping[str, Any] | None = None,
+        shared: bool = False,
     ) -> None:
         self.topic = topic
         self._group = group
-        fixed = CONSUMER_FIXED | {"group_id": group}
+        assignor = CooperativeStickyAssignor if shared else OneOwner
+        fixed = CONSUMER_FIXED | {
+            "group_id": group,
+            "partition_assignment_strategy": [assignor],
+        }
         consumer, network = connect(KafkaConsumer, servers, options or {}, CONSUMER_DEFAULTS, fixed)
         chunk = consumer.config["max_poll_records"]
         self._prefetch = Prefetch(chunk, 2 * chunk, PREFETCH_BYTES)

@@ -19,10 +19,12 @@ def open_log(config: Config, group: str | None, topic: str | None = None) -> Log
     """Connect to a topic, the service's own if none is named, as a group's member or a reader."""
     log, topic = config.log, config.log.topic if topic is None else topic
     if log.kind == "kafka":
+        if group is None:
+            return KafkaLog(log.servers, topic, group, log.options)
         # A member of the group must live on while a learner holds the interpreter; who only looks
         # needs no process of its own.
-        kafka = KafkaLog if group is None else ProcessLog
-        return kafka(log.servers, topic, group, log.options)
+        shared = config.scope == "partition"
+        return ProcessLog(log.servers, topic, group, log.options, shared=shared)
     return EmbeddedLog(log.path, topic, group)
 
 
@@ -36,7 +38,7 @@ def open_appender(config: Config, topic: str | None = None) -> Appender:
 
 def open_producer(config: Config) -> Producer:
     """Return the producer of what a service owes; it has yet to begin."""
-    log, name = config.log, f"alluvia-{config.name}"
+    log, name = config.log, f"alluvia-{config.owner}"
     if log.kind == "kafka":
         return TransactionalProducer(log.servers, name, log.group, log.options)
     return EmbeddedProducer(log.path, name, log.group)

@@ -65,6 +65,8 @@ class ProcessLog:
         As for `stream.log_kafka.KafkaLog`; options are text, numbers, lists and tables.
     silence
         Seconds this process may stand still before its partitions are given up.
+    shared
+        As for `KafkaLog`.
 
     Raises
     ------
@@ -81,10 +83,11 @@ class ProcessLog:
         group: str | None,
         options: Mapping[str, Any] | None = None,
         silence: float = SILENCE_SECONDS,
+        shared: bool = False,
     ) -> None:
         self.topic = topic
         level = logging.getLogger().getEffectiveLevel()
-        first = _packed(Open(servers, topic, group, dict(options or {}), silence, level))
+        first = _packed(Open(servers, topic, group, dict(options or {}), silence, level, shared))
         self._prefetch = Prefetch(CHUNK, AHEAD_RECORDS, AHEAD_BYTES)
         self._answers: queue.SimpleQueue[Reply | Refusal | None] = queue.SimpleQueue()
         self._sending = threading.Lock()

@@ -131,7 +131,9 @@ class Worker:
     def _value(self, ask: Ask) -> Any:
         if self._log is None:
             asked = self._asked
-            self._log = KafkaLog(asked.servers, asked.topic, asked.group, asked.options)
+            self._log = KafkaLog(
+                asked.servers, asked.topic, asked.group, asked.options, asked.shared
+            )
         match ask.question:
             case "connect":
                 return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import gc
 import sys
 import time
@@ -21,13 +20,13 @@ from stream.outbox import Outbox
 from stream.receipt import Receipt
 from stream.rescue import Rescue
 from stream.shard import Shard
+from stream.tuning import tuned
 from stream.writer import Writer
 
 SMALLEST, USUAL, LARGEST = 1, 500, 5_000
 SHORT, LONG, TOO_LONG = 0.25, 1.0, 4.0
 PATIENCE = 0.2
 STALL_SHARE = 50
-SWITCH = 0.00005
 
 
 class Loop:
@@ -132,7 +131,20 @@ class Loop:
         until: Mapping[Place, int] | None = None,
         watch: Callable[[Loop], None] = lambda loop: None,
     ) -> None:
+        """Take records to the last of the `turns`."""
+        with tuned():
+            for _ in self.turns(stop, until, watch):
+                pass
+
+    def turns(
+        self,
+        stop: Callable[[], bool],
+        until: Mapping[Place, int] | None = None,
+        watch: Callable[[Loop], None] = lambda loop: None,
+    ) -> Iterator[None]:
         """Take records until `stop()`, the intake's end or the ends in `until`, and save.
+
+        Each turn takes one block at most.
 
         Parameters
         ----------
@@ -144,22 +156,22 @@ class Loop:
             Called between blocks, also when no record came.
         """
         ends, done = until or {}, set[Place]()
-        with _tuned():
-            while not stop() and not (until and self._reached(ends, done)):
-                came = self._intake.poll(self._limit(), PATIENCE)
-                part = _cut(came, ends)
-                if part:
-                    self.step(part)
-                    gc.collect(1)
-                elif came:
-                    assert isinstance(came, Run)
-                    done.add(came.place)  # only gaps lay before the end: compacted records, markers
-                elif self._intake.ended or (until and self._intake.lag() == 0):
-                    break
-                if self._due():
-                    self.save()
-                watch(self)
-            self.save()
+        while not stop() and not (until and self._reached(ends, done)):
+            came = self._intake.poll(self._limit(), PATIENCE)
+            part = _cut(came, ends)
+            if part:
+                self.step(part)
+                gc.collect(1)
+            elif came:
+                assert isinstance(came, Run)
+                done.add(came.place)  # only gaps lay before the end: compacted records, markers
+            elif self._intake.ended or (until and self._intake.lag() == 0):
+                break
+            if self._due():
+                self.save()
+            watch(self)
+            yield
+        self.save()
 
     def save(self) -> None:
         """Publish a checkpoint, if anything was taken since the last, and tell the log of it."""
@@ -231,24 +243,3 @@ def _cut(came: Came | None, ends: Mapping[Place, int]) -> Came | None:
     if not isinstance(came, Run) or came.offsets[-1] < ends.get(came.place, sys.maxsize):
         return came
     return came[: bisect.bisect_left(came.offsets, ends[came.place])]
-
-
-@contextlib.contextmanager
-def _tuned() -> Iterator[None]:
-    """Set the interpreter for one busy thread beside threads that mostly wait.
-
-    Garbage is looked for between blocks only: while records flow it costs a third of the speed.
-    A thread that has an answer from the store gets the interpreter at once, not 5 ms later: it
-    asks some hundred times for a block.
-    """
-    interval = sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    sys.setswitchinterval(SWITCH)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-        gc.enable()
-        gc.unfreeze()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -59,6 +59,24 @@ def families(progress: Progress, since: float) -> Iterator[Metric]:
     yield _gauge("members", "Members of the ensemble.", len(model["members"]))
     yield _gauge("lineage", "The lineage of the model.", model["lineage"])
     yield from _scores(model["scores"])
+
+
+def labelled(shards: Mapping[int | None, tuple[Progress, float]]) -> Iterable[Metric]:
+    """Return the metrics of several shards as one's, each sample labelled with its partition.
+
+    Parameters
+    ----------
+    shards
+        By partition, what `families` wants to know of each.
+    """
+    found: dict[str, Metric] = {}
+    for partition, (progress, since) in sorted(shards.items()):
+        for family in families(progress, since):
+            named = Metric(family.name, family.documentation, family.type)
+            samples = found.setdefault(family.name, named).samples
+            own = {"partition": str(partition)}
+            samples += [one._replace(labels=own | one.labels) for one in family.samples]
+    return found.values()
 
 
 def _counters(known: dict[str, tuple[str, str]], counts: dict[str, int]) -> Iterator[Metric]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,7 +29,9 @@ from stream.process import Interruption
 from stream.report import Pace
 from stream.runner import Display, display, summarize
 from stream.sections import PredictionsConfig
-from stream.session import Order, open_files, open_logs
+from stream.session import Order
+from stream.share import Hub
+from stream.sources import open_files, open_logs
 from stream.units import parse_time
 from stream.values import INT64, Name
 from stream.vault_kinds import journal_end, open_vault
@@ -59,13 +63,41 @@ def replay(
     stop.listen()
     original = load(path)
     config = renamed(original, name)
+    asked = _Asked(first, end, journal, bool(files), stop)
     logs = _history(original, files)
+    if files or config.scope == "topic":
+        _replay(original, config, logs, asked)
+        return
+    with contextlib.ExitStack() as stack:
+        for log in logs:
+            stack.callback(log.close)
+        for partition, at in logs[0].bounds().items():
+            if at.end > at.first and not stop():
+                print(f"partition {partition}", flush=True)
+                shares = [Hub(log).share(partition) for log in logs]
+                shard = original.of_partition(partition)
+                _replay(shard, config.of_partition(partition), shares, asked)
+
+
+class _Asked(NamedTuple):
+    """What is asked for, see `replay`."""
+
+    first: str | None
+    end: str | None
+    journal: bool
+    files: bool
+    stop: Interruption
+
+
+def _replay(original: Config, config: Config, logs: Sequence[Log], asked: _Asked) -> None:
+    """Replay into one model."""
+    first, end, journal, files, stop = asked
     if journal:
         entries, begin = journalled(original, logs)
         until: dict[Place, int] | None = None
     else:
         begin, until = bounds_of(config, logs, first, end)
-        if newest(config) is None:
+        if newest(config) is None and config.partition is None:
             refuse_empty(logs, begin, until, stop)
     topics = " and ".join(log.topic for log in logs)
     at = {f"{topic}/{partition}": offset for (topic, partition), offset in begin.items()}
@@ -79,7 +111,7 @@ def replay(
             order = partial(_merged, until or {})
         shard = Service(config, logs, order).run(False, stop, watch, begin, until)
     if stop():
-        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"{config.name}: interrupted; the same command goes on from here", file=sys.stderr)
     summarize(config, shard, pace)
 
 

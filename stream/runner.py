@@ -16,14 +16,17 @@ from stream.app import Service
 from stream.config import Config, load
 from stream.dead import LOOKED_AT, has_dead, open_dead
 from stream.errors import StreamError
+from stream.fleet import FleetLines, conclude
 from stream.health import Address, Health
 from stream.lines import Lines, event
 from stream.loop import Loop
 from stream.panel import Panel
+from stream.phase import Phase
 from stream.process import Interruption
 from stream.report import Pace, model_of
-from stream.session import Watch
+from stream.session import Enter, Stop, Watch
 from stream.shard import Shard
+from stream.sharded import ShardedService
 from stream.tables import labels_line, member_table, rate, score_table
 
 STOOD_BY = "never held the partition, it was stopped before that: nothing was learned"
@@ -55,14 +58,29 @@ def run(path: Path, until_end: bool, metrics: str | None, accept_gap: bool) -> N
     config = load(path)
     pace = Pace()
     health = None if metrics is None else Health(Address.parse(metrics), pace)
-    with health or contextlib.nullcontext(), display(config, pace) as show:
-        service = Service(config, accept_gap=accept_gap)
-        if health is None:
-            shard = service.run(until_end, stop, show)
+    with health or contextlib.nullcontext(), _shown(config, pace) as show:
+        heard: Stop = stop
+        watch: Watch = show
+        enter: Enter = _ignore
+        if health is not None:
+            heard, watch, enter = health.heard(stop), _both(health, show), health.enter
+        if config.scope == "partition":
+            shards = ShardedService(config, accept_gap).run(until_end, heard, watch, enter)
         else:
-            watch = _both(health, show)
-            shard = service.run(until_end, health.heard(stop), watch, enter=health.enter)
-    summarize(config, shard, pace)
+            service = Service(config, accept_gap=accept_gap)
+            shard = service.run(until_end, heard, watch, enter=enter)
+    if config.scope == "partition":
+        conclude(config, shards, _show)
+    else:
+        summarize(config, shard, pace)
+
+
+def _shown(config: Config, pace: Pace) -> Display:
+    return FleetLines(config, _show) if config.scope == "partition" else display(config, pace)
+
+
+def _ignore(phase: Phase) -> None:
+    """Nobody asked for health."""
 
 
 def display(config: Config, pace: Pace) -> Display:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from stream.checkpoint import Checkpoints
 from stream.config import Config
 from stream.courier import Courier
 from stream.dead import open_dead
-from stream.errors import CheckpointError, FencedError, LogError, PartitionsRevokedError
+from stream.errors import FencedError, LogError, PartitionsRevokedError
 from stream.file_log import FileLog
-from stream.files import RecordFile
 from stream.intake import History, Intake, Live
 from stream.journal import Entry, Journal, Mark
 from stream.log import Bounds, Log, Place
@@ -25,7 +23,9 @@ from stream.outbox import Outbox
 from stream.phase import Phase
 from stream.rescue import Rescue
 from stream.shard import Shard
+from stream.sources import open_files, refuse_lost, start_of
 from stream.store import Store
+from stream.tuning import tuned
 from stream.vault_kinds import checkpoints_of, open_journal
 from stream.writer import Writer
 
@@ -82,7 +82,24 @@ class Session:
         ends: Mapping[Place, int] | None,
         enter: Enter,
     ) -> None:
-        """Take records until `stop()` or the ends; see `Service.run`.
+        """Take records to the last of the `turns`."""
+        with contextlib.closing(self.turns(stop, watch, start, ends, enter)) as turns:
+            next(turns, None)
+            with tuned():
+                for _ in turns:
+                    pass
+
+    def turns(
+        self,
+        stop: Stop,
+        watch: Watch,
+        start: Mapping[Place, int] | None,
+        ends: Mapping[Place, int] | None,
+        enter: Enter,
+    ) -> Generator[None]:
+        """Take records until `stop()` or the ends; see `Service.run` and `Loop.turns`.
+
+        The first turn only claims the model, and takes what was taken before once more.
 
         Raises
         ------
@@ -123,7 +140,8 @@ class Session:
                 loop.publish()  # a start at the end must hold, though nothing has come yet
             enter(Phase.READY)
             try:
-                loop.run(stop, ends, watch)
+                yield
+                yield from loop.turns(stop, ends, watch)
             except PartitionsRevokedError:
                 with contextlib.suppress(FencedError):
                     loop.save()
@@ -256,42 +274,7 @@ def open_courier(
     producer = open_producer(config)
     if dead is not None:
         producer.create(dead, 1)
-    if predictions is not None:
+    if predictions is not None and config.partition is None:
         producer.create(predictions, len(logs[0].bounds()))
-    outbox = Outbox(config.name, dead, predictions)
+    outbox = Outbox(config.owner, dead, predictions)
     return Courier(outbox, producer, checkpoints, [log.topic for log in logs], stop)
-
-
-def open_logs(config: Config, group: bool = True) -> list[Log]:
-    """Connect to the topics that a service reads, the first one as a member of its group."""
-    logs = [open_log(config, config.log.group if group else None)]
-    if config.label is not None and config.label.topic is not None:
-        # In no group: who owns the first topic's partitions owns these.
-        logs.append(open_log(config, None, config.label.topic))
-    return logs
-
-
-def open_files(config: Config, paths: Iterable[Path], topic: str, now: int = 0) -> FileLog:
-    """Return files as a log; records without a time of their own get `now`."""
-    record = config.record
-    return FileLog(lambda: [RecordFile(path, now, record) for path in paths], topic)
-
-
-def start_of(config: Config, log: Log) -> dict[int, int]:
-    """Return where a new model starts, as `[record] start` says."""
-    start = config.record.start
-    if isinstance(start, int):
-        return log.offsets_at(start)
-    first = start == "earliest"
-    return {p: at.first if first else at.end for p, at in log.bounds().items()}
-
-
-def refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
-    """Refuse a silent cold start where the group says that a checkpoint was made."""
-    receipts = [metadata for _, metadata in log.committed().values() if metadata]
-    if receipts and checkpoints.newest() is None:
-        raise CheckpointError(
-            f"the group {config.log.group!r} went on to checkpoint {receipts[0]}, which is not in "
-            f"{checkpoints.place}: bring that folder back, or set another [log] group to "
-            "begin a new model"
-        )

@@ -29,6 +29,8 @@ class Shard:
     ----------
     join
         Where features and labels wait for each other; None where labels are in the record.
+    partition
+        The only one that feeds it; None where all do.
     lineage, sequence
         The model version.
     positions
@@ -42,12 +44,18 @@ class Shard:
     """
 
     def __init__(
-        self, learner: Learner, decoder: Decoder, scores: Scores, join: Join | None = None
+        self,
+        learner: Learner,
+        decoder: Decoder,
+        scores: Scores,
+        join: Join | None = None,
+        partition: int | None = None,
     ) -> None:
         self.learner = learner
         self.decoder = decoder
         self.scores = scores
         self.join = join
+        self.partition = partition
         self.lineage = 0
         self.sequence = 0
         self.positions: dict[Place, Position] = {}

@@ -34,7 +34,10 @@ ON CONFLICT DO UPDATE SET
     lineage = excluded.lineage, sequence = excluded.sequence, topic = excluded.topic,
     partition = excluded.partition, offset = excluded.offset, time = excluded.time,
     expires = excluded.expires
-WHERE (excluded.lineage, excluded.sequence) > (lineage, sequence) OR prediction.expires <= ?12
+WHERE prediction.expires <= ?12 OR CASE
+    WHEN ?13 AND excluded.partition <> prediction.partition THEN excluded.time >= prediction.time
+    ELSE (excluded.lineage, excluded.sequence) > (lineage, sequence)
+END
 """
 _REMOVE = "DELETE FROM prediction WHERE name = ? AND key = ? AND prediction = ''"
 _PRUNE = """
@@ -61,6 +64,9 @@ class EmbeddedStore:
         The service's name; the keys of different names never meet.
     ttl_ms
         Milliseconds after its last write at which a prediction goes away, None for never.
+    partition
+        The one whose shard writes here, as an owner of its own; None for one model of all. Its
+        prediction gives way to one of another partition only if that one's record is not older.
 
     Raises
     ------
@@ -68,9 +74,17 @@ class EmbeddedStore:
         The file cannot be opened, or is not such a store.
     """
 
-    def __init__(self, path: str | Path, name: str, ttl_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        name: str,
+        ttl_ms: int | None = None,
+        partition: int | None = None,
+    ) -> None:
         self._path = path
         self._name = name
+        self._owner = name if partition is None else f"{name}/{partition}"
+        self._apart = partition is not None
         self._ttl = ttl_ms
         self._epoch: int | None = None
         with self._translated():
@@ -89,7 +103,7 @@ class EmbeddedStore:
             raise StoreError("wanted a claimed store, got a put before it: call claim(epoch) first")
         now = time.time_ns() // 1_000_000
         expires = None if self._ttl is None else now + self._ttl
-        rows = [(*entry, self._name, expires, now) for entry in entries]
+        rows = [(*entry, self._name, expires, now, self._apart) for entry in entries]
         removed = [(self._name, entry.key) for entry in entries if not entry.prediction]
         with self._transaction() as database:
             self._fence(self._epoch)
@@ -127,9 +141,9 @@ class EmbeddedStore:
         return database
 
     def _fence(self, epoch: int) -> None:
-        if self._writer.execute(_CLAIM, (self._name, epoch)).fetchone() is None:
+        if self._writer.execute(_CLAIM, (self._owner, epoch)).fetchone() is None:
             query = "SELECT epoch FROM owner WHERE name = ?"
-            (held,) = self._writer.execute(query, (self._name,)).fetchone()
+            (held,) = self._writer.execute(query, (self._owner,)).fetchone()
             raise FencedError(
                 f"wanted to write with epoch {epoch}, got epoch {held} in {self._path}: "
                 "another owner has taken over, stop this one"

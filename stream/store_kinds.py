@@ -15,7 +15,7 @@ def open_store(config: Config) -> Store:
     """Connect to the configured store."""
     store = config.store
     if store.kind == "redis":
-        return RedisStore(store.url, config.name, store.ttl, store.options)
+        return RedisStore(store.url, config.name, store.ttl, store.options, config.partition)
     with contextlib.suppress(OSError):  # told by the store, when it finds no folder
         make_folder(store.path.parent)
-    return EmbeddedStore(store.path, config.name, store.ttl)
+    return EmbeddedStore(store.path, config.name, store.ttl, config.partition)

@@ -65,6 +65,9 @@ class RedisStore:
         Milliseconds after its last write at which a prediction goes away, None for never.
     options
         Further parameters of redis-py's client, such as `ssl_ca_certs` or `socket_timeout`.
+    partition
+        The one whose shard writes here, as an owner of its own; None for one model of all. Its
+        prediction gives way to one of another partition only if that one's record is not older.
     patience
         Seconds for which a write waits for a server that was lost after it had been reached.
 
@@ -80,11 +83,13 @@ class RedisStore:
         name: str,
         ttl_ms: int | None = None,
         options: Mapping[str, Any] | None = None,
+        partition: int | None = None,
         patience: float = 120.0,
     ) -> None:
         if not name or set(name) & set("{}"):
             raise StoreError(f"wanted a name without braces, got {name!r}: rename the service")
-        self._owner = f"alluvia:{{{name}}}:owner"
+        self._apart = partition is not None
+        self._owner = f"alluvia:{{{name}}}:owner" + (f"/{partition}" if self._apart else "")
         self._prefix = f"alluvia:{{{name}}}:prediction:"
         self._ttl = str(ttl_ms or 0)
         self._patience = patience
@@ -112,7 +117,9 @@ class RedisStore:
         for start in range(0, max(len(entries), 1), _CHUNK):  # none still meets the guard
             part = entries[start : start + _CHUNK]
             keys = [prefix + entry[0] for entry in part]
-            written += self._call(_PUT, len(keys) + 1, self._owner, *keys, encode((*head, part)))
+            written += self._call(
+                _PUT, len(keys) + 1, self._owner, *keys, encode((*head, part, self._apart))
+            )
         return written
 
     def get(self, keys: Sequence[str]) -> list[Entry | None]:

@@ -21,6 +21,15 @@ local function older(key, lineage, sequence)
   return l < lineage or (l == lineage and s < sequence)
 end
 
+-- Where each partition has a model of its own, sequences of two of them say nothing; times do.
+local function older_apart(key, entry)
+  local held = redis.call('HMGET', key, 'partition', 'time')
+  if held[1] and tonumber(held[1]) ~= entry[7] then
+    return tonumber(held[2]) <= entry[9]
+  end
+  return older(key, entry[4], entry[5])
+end
+
 -- Redis writes a number with 17 digits, which takes longer than all else here: text is faster.
 local function text(number)
   return string.format('%.0f', number)
@@ -51,9 +60,10 @@ local function write(key, entry, ttl)
   end
 end
 
--- ARGV[1]: MessagePack of {epoch, ttl in ms as text or '0', entries}; entry i belongs to KEYS[i + 1].
+-- ARGV[1]: MessagePack of {epoch, ttl in ms as text or '0', entries, whether partitions have
+-- models of their own}; entry i belongs to KEYS[i + 1].
 local function put(keys, args)
-  local epoch, ttl, entries = unpack(cmsgpack.unpack(args[1]))
+  local epoch, ttl, entries, apart = unpack(cmsgpack.unpack(args[1]))
   local fenced = fence(keys[1], epoch)
   if fenced then
     return fenced
@@ -61,7 +71,13 @@ local function put(keys, args)
   local written = 0
   for i, entry in ipairs(entries) do
     local key = keys[i + 1]
-    if older(key, entry[4], entry[5]) then
+    local newer
+    if apart then
+      newer = older_apart(key, entry)
+    else
+      newer = older(key, entry[4], entry[5])
+    end
+    if newer then
       write(key, entry, ttl)
       written = written + 1
     end

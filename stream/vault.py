@@ -51,7 +51,7 @@ class Vault(Protocol):
         ...
 
     def names(self, pattern: str) -> list[str]:
-        """Return the names of the files that match, in order; none where nothing was written."""
+        """Return the names of files and folders that match, in order; none before any is there."""
         ...
 
     def remove(self, name: str) -> None:

@@ -6,7 +6,7 @@ import json
 
 from stream.bucket import Bucket
 from stream.checkpoint import Checkpoints
-from stream.config import Config
+from stream.config import SHARD, Config
 from stream.folder import Folder
 from stream.journal import Journal, Mark
 from stream.journal_carried import CarriedJournal
@@ -25,6 +25,14 @@ def checkpoints_of(config: Config) -> Checkpoints:
     model = json.loads(config.model_fields_json())
     keep, signer = config.checkpoint.keep, config.signer()
     return Checkpoints(open_vault(config), config.name, model, config.model_digest(), keep, signer)
+
+
+def shards_of(config: Config) -> list[Config]:
+    """Return the configurations of the shards that were begun; a service without is its own."""
+    if config.scope == "topic":
+        return [config]
+    names = open_vault(config).names(f"{SHARD}*")
+    return [config.of_partition(p) for p in sorted(int(n.removeprefix(SHARD)) for n in names)]
 
 
 def open_journal(config: Config, epoch: int, mark: Mark | None) -> Journal:

@@ -13,7 +13,7 @@ from stream.journal import Taken
 from stream.journal_segment import chain
 from stream.log import Message
 from stream.log_kinds import read_topic
-from stream.session import open_logs
+from stream.sources import open_logs
 from stream.vault_kinds import journal_end, open_vault
 from tests import runner
 

@@ -1,0 +1,163 @@
+"""The shards that one instance holds: those of the partitions that the group has given to it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Self
+
+from stream.app import new_shard
+from stream.config import Config
+from stream.errors import FencedError, PartitionsRevokedError
+from stream.log import Log, Place
+from stream.session import Session, Stop, Watch
+from stream.shard import Shard
+from stream.share import Hub
+from stream.store_kinds import open_store
+from stream.tuning import tuned
+
+IDLE = 0.25
+"""Seconds after which each shard gets a turn, though nothing came for it."""
+LOOK = 0.02
+GRACE = 15.0
+"""Seconds in which the group has to tell one who was fenced that the partition has gone."""
+
+logger = logging.getLogger(__name__)
+
+
+class Held:
+    """Gives a turn to the shard whose records have come; a context manager that lets go of all.
+
+    Parameters
+    ----------
+    config
+        Of the service.
+    accept_gap
+        See `Service`.
+    logs
+        Acquired; each is shared out among the shards.
+    stop
+        Asked between blocks.
+    clock
+        Seconds, rising.
+
+    Attributes
+    ----------
+    shards
+        By their partitions.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        accept_gap: bool,
+        logs: Sequence[Log],
+        stop: Stop,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._accept_gap = config, accept_gap
+        self._logs, self._stop, self._clock = logs, stop, clock
+        self.shards: dict[int, Shard] = {}
+
+    def __enter__(self) -> Self:
+        self.shards = {}
+        self._hubs = [Hub(log) for log in self._logs]
+        self._turns: dict[int, Generator[None]] = {}
+        self._fenced: tuple[float, FencedError] | None = None
+        self._open = contextlib.ExitStack()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def open(
+        self, partitions: Sequence[int], watch: Watch, ends: Mapping[Place, int] | None
+    ) -> None:
+        """Claim the model of each partition, and take what was taken before once more.
+
+        Parameters
+        ----------
+        partitions
+            Their numbers.
+        watch
+            Called between the blocks of each shard.
+        ends
+            See `Service.run`.
+        """
+        for partition in partitions:
+            config = self._config.of_partition(partition)
+            store = open_store(config)
+            self._open.callback(store.close)
+            shard = self.shards[partition] = new_shard(config)
+            shares = [hub.share(partition) for hub in self._hubs]
+            session = Session(config, shard, shares, store, accept_gap=self._accept_gap)
+            mine = {place: end for place, end in (ends or {}).items() if place[1] == partition}
+            turns = session.turns(self._stop, watch, None, mine or None, lambda phase: None)
+            self._turns[partition] = self._open.enter_context(contextlib.closing(turns))
+            self._turn(partition)
+
+    def run(self) -> None:
+        """Take records until `stop()` or the ends.
+
+        Raises
+        ------
+        PartitionsRevokedError
+            The group shares the partitions out anew; all shards are saved.
+        FencedError
+            Another instance has claimed a model whose partition the group has left here.
+        """
+        with tuned():
+            try:
+                self._take()
+            except PartitionsRevokedError as error:
+                for turns in self._turns.values():
+                    with contextlib.suppress(PartitionsRevokedError):
+                        turns.throw(error)
+                raise
+
+    def _take(self) -> None:
+        idle = self._clock()
+        while self._turns or self._fenced:
+            partitions = set() if self._stop() else self._fetched()
+            if self._stop() or self._clock() - idle >= IDLE:
+                idle = self._clock()
+                partitions = set(self._turns)
+            for partition in sorted(partitions):
+                self._advance(partition)
+            if self._fenced and (self._stop() or self._clock() - self._fenced[0] > GRACE):
+                raise self._fenced[1]
+
+    def _fetched(self) -> set[int]:
+        """Fetch a run of each log, or wait a moment for one; return the partitions they are of."""
+        first, *others = self._hubs
+        found = {hub.fetch(0.0) for hub in others}
+        wait = 0.0 if found - {None} else (LOOK if others else IDLE)
+        found.add(first.fetch(wait))
+        return {partition for partition in found if partition is not None}
+
+    def _advance(self, partition: int) -> None:
+        """Let a shard take all that was fetched for it."""
+        shard, taken = self.shards[partition], -1
+        while partition in self._turns and (shard.sequence > taken or self._holds(partition)):
+            taken = shard.sequence
+            self._turn(partition)
+        if partition not in self._turns:
+            for hub in self._hubs:
+                hub.drop(partition)
+
+    def _holds(self, partition: int) -> bool:
+        return any(hub.holds(partition) for hub in self._hubs)
+
+    def _turn(self, partition: int) -> None:
+        """Let a shard take a block."""
+        try:
+            next(self._turns[partition])
+        except StopIteration:
+            del self._turns[partition]
+        except FencedError as error:
+            # In a rebalance another instance may have it before the group told this one.
+            logger.warning("partition %s was claimed by another instance: %s", partition, error)
+            del self._turns[partition]
+            self._fenced = self._clock(), error
