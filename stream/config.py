@@ -219,7 +219,7 @@ class Config(BaseSettings):
     def signer(self) -> Signer | None:
         """Return what signs the service's checkpoints and journal, None without a key."""
         key = self.checkpoint.key
-        return None if key is None else Signer(key.get_secret_value(), self.name)
+        return None if key is None else Signer(key.get_secret_value(), self.owner)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
