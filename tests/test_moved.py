@@ -1,5 +1,6 @@
 """A service whose checkpoints are in an object store: it may go on from any machine."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 
 from stream import loop
 from stream.app import Service
-from stream.config import Config
+from stream.cli import invoke
+from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.journal import Taken
 from stream.journal_segment import chain
+from stream.sharded import ShardedService
 from stream.vault_kinds import checkpoints_of, journal_end, open_vault
 from tests import object_store, partitioned, runner
 from tests.partitioned import RECORDS, crash_at, feed, messages, replayed
@@ -88,6 +91,19 @@ def test_who_ended_by_himself_goes_on_in_his_lineage(config: Config) -> None:
     feed(config, messages()[600:])
     left = Service(config).run(until_end=True)
     assert (left.lineage, left.sequence) == (1, RECORDS)
+
+
+def test_each_shard_has_a_place_of_its_own(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config.folder / "parts.toml"
+    path.write_text('scope = "partition"\n' + path.read_text("utf-8"), "utf-8")
+    sharded = load(path)
+    feed(sharded, messages())
+    ShardedService(sharded).run(until_end=True)
+    assert invoke(["state", str(path)]) == 0
+    told = json.loads(capsys.readouterr().out)["partitions"]
+    assert sum(one["sequence"] for one in told.values()) == RECORDS
 
 
 @pytest.mark.parametrize(
