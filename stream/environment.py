@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,11 @@ from stream.secrecy import is_secret
 
 PREFIX = "ALLUVIA_"
 NESTED = "__"
+SERVICE = "_SERVICE_HOST"
+"""Ends a variable that Kubernetes makes for a Service; with it come others."""
+_MADE = re.compile(
+    r"_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
 # Free tables, whose values in the environment are JSON where they can be read as such.
 _FREE_TABLES = (("log", "options"), ("store", "options"), ("model", "params"))
 
@@ -49,15 +55,18 @@ class Environment(EnvSettingsSource):
 def check_variables(model: type[BaseModel], environment: Iterable[str]) -> None:
     """Refuse variables that begin like the configuration's and are none.
 
-    An unknown key of a known table is left to the table's own check.
+    An unknown key of a known table is left to the table's own check. What Kubernetes makes for a
+    Service named alluvia, or alluvia-churn, is passed over.
 
     Raises
     ------
     ConfigError
         With the nearest known name.
     """
-    for variable in environment:
-        if not variable.upper().startswith(PREFIX):
+    variables = list(environment)
+    services = [name.removesuffix(SERVICE) for name in variables if name.endswith(SERVICE)]
+    for variable in variables:
+        if not variable.upper().startswith(PREFIX) or _of_kubernetes(variable, services):
             continue
         section, *keys = variable[len(PREFIX) :].lower().split(NESTED)
         if section in model.model_fields:
@@ -99,6 +108,13 @@ def name_of(place: Sequence[int | str]) -> str:
     'ALLUVIA_LOG__SERVERS'
     """
     return PREFIX + NESTED.join(part.upper() for part in place if isinstance(part, str))
+
+
+def _of_kubernetes(variable: str, services: Sequence[str]) -> bool:
+    return any(
+        variable.startswith(service) and _MADE.fullmatch(variable, len(service))
+        for service in services
+    )
 
 
 def _json_or_text(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from stream.labels import LARGEST
 from stream.schema import WORD_FOR, RefusedRecordError, take_out
 from stream.sections import RecordConfig
+from stream.units import LAST
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -58,7 +59,7 @@ def name_of(key: bytes | None) -> str:
 
 def time_in(value: Any, path: str) -> int:
     """Return an event time in milliseconds since 1970."""
-    if type(value) is int and abs(value) < 2**53:
+    if type(value) is int and abs(value) < LAST:
         return value
     if type(value) is str:
         try:

@@ -20,7 +20,7 @@ from stream.errors import ConfigError
 from stream.header import header_of, parts_of, refuse_doubles, refuse_unknown
 from stream.log import Message
 from stream.sections import RecordConfig
-from stream.units import UnitError, parse_time
+from stream.units import LAST, UnitError, parse_time
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SAMPLE = 1_000
@@ -263,7 +263,7 @@ def _key_text(value: object) -> bytes | None:
 
 def _milliseconds(value: object, now: int) -> int:
     if type(value) is int:
-        return value if 0 <= value < 2**53 else now
+        return value if 0 <= value < LAST else now
     try:
         return parse_time(value)
     except UnitError:

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from stream.errors import JournalError, TopicRecreatedError
+from stream.errors import JournalError
+from stream.idle import Idle
 from stream.journal import Entry, Skip, Taken, Tick
 from stream.log import Log, Place, Run
 from stream.manifest import Position
+from stream.seam import Seam
 
 LOOK = 0.02
 
@@ -36,6 +38,10 @@ class Intake(Protocol):
         """Return how many records are still to come, None if unknown."""
         ...
 
+    def close(self) -> None:
+        """Let go of what was opened for this."""
+        ...
+
 
 class Live:
     """The logs of one shard as one; the log whose next record is the oldest comes first.
@@ -44,12 +50,15 @@ class Live:
     ----------
     logs
         The topic's, and the one of late labels if they come in a topic of their own; acquired.
+    idle
+        Lets time go on where all logs were read to their ends; None: it stands still there.
     """
 
-    def __init__(self, logs: Sequence[Log]) -> None:
+    def __init__(self, logs: Sequence[Log], idle: Idle | None = None) -> None:
         self._logs = list(logs)
         self._heads: list[Run | None] = [None] * len(logs)
         self._seam = Seam({})
+        self._idle = idle
 
     @property
     def ended(self) -> bool:
@@ -70,6 +79,31 @@ class Live:
 
     def poll(self, limit: int, timeout: float) -> Came | None:
         """See `Intake`."""
+        run = self._next(limit, timeout)
+        if self._idle is None:
+            return run
+        if run:
+            self._idle.wake()
+            return run
+        # A log that is silent and not at its end has records of the time that has passed.
+        return self._idle.tick() if self.lag() == 0 else None
+
+    def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
+        """See `Intake`."""
+        for log in self._logs:
+            mine = {n: offset for (topic, n), offset in positions.items() if topic == log.topic}
+            log.commit(mine, receipt)
+
+    def lag(self) -> int | None:
+        """See `Intake`."""
+        lags = [log.lag() for log in self._logs]
+        known = [lag for lag in lags if lag is not None]
+        return sum(known) + sum(map(len, filter(None, self._heads))) if known == lags else None
+
+    def close(self) -> None:
+        """Nothing: the logs belong to who acquired them."""
+
+    def _next(self, limit: int, timeout: float) -> Run | None:
         if len(self._logs) == 1:
             return self._seam.check(self._logs[0].poll(limit, timeout))
         self._fill(limit, 0.0)
@@ -85,18 +119,6 @@ class Live:
         self._heads[oldest] = run[limit:] if len(run) > limit else None
         return run[:limit]
 
-    def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
-        """See `Intake`."""
-        for log in self._logs:
-            mine = {n: offset for (topic, n), offset in positions.items() if topic == log.topic}
-            log.commit(mine, receipt)
-
-    def lag(self) -> int | None:
-        """See `Intake`."""
-        lags = [log.lag() for log in self._logs]
-        known = [lag for lag in lags if lag is not None]
-        return sum(known) + sum(map(len, filter(None, self._heads))) if known == lags else None
-
     def _fill(self, limit: int, timeout: float) -> None:
         for i, log in enumerate(self._logs):
             if not self._heads[i]:
@@ -105,6 +127,9 @@ class Live:
 
 class History:
     """Records of some topics once more, in the order that a journal's entries tell.
+
+    What was taken at once comes at once, whatever the limit: a later owner can go on at the edge
+    of what was journalled, and nowhere inside of it.
 
     Parameters
     ----------
@@ -133,7 +158,7 @@ class History:
         self._open = open_reader
         self._readers: dict[Place, Log] = {}
         self._seam = Seam(self._positions)
-        self._taken = 0
+        self._part: Run | None = None
 
     @property
     def ended(self) -> bool:
@@ -149,17 +174,15 @@ class History:
             self._entries.popleft()
             return entry
         log = self._reader(entry)
-        run = self._seam.check(log.poll(min(limit, entry.records - self._taken), timeout))
-        if run:
-            self._pass(entry, run)
-        return run
+        run = self._seam.check(log.poll(entry.records - len(self._part or ()), timeout))
+        return self._whole(entry, run) if run else None
 
     def commit(self, positions: Mapping[Place, int], receipt: str) -> None:
         """Nothing: a group is told by the live intake."""
 
     def lag(self) -> int | None:
         """See `Intake`."""
-        return sum(e.records for e in self._entries if isinstance(e, Taken)) - self._taken
+        return sum(e.records for e in self._entries if isinstance(e, Taken)) - len(self._part or ())
 
     def close(self) -> None:
         """Close the readers."""
@@ -184,58 +207,22 @@ class History:
             log.seek({entry.partition: self._seam.start(known, bounds.first)})
         return log
 
-    def _pass(self, entry: Taken, run: Run) -> None:
-        self._taken += len(run)
-        last = run.offsets[-1]
-        if last > entry.last or (self._taken == entry.records and last != entry.last):
+    def _whole(self, entry: Taken, run: Run) -> Run | None:
+        """Add to what was read of an entry; return all of it, None while some is missing."""
+        part = run if self._part is None else self._part + run
+        last, missing = part.offsets[-1], entry.records - len(part)
+        if last > entry.last or (last == entry.last) == (missing > 0):
             raise JournalError(
                 f"wanted {entry.records} records up to offset {entry.last} of {entry.topic}/"
                 f"{entry.partition}, as the journal has them, got one at {last}: records between "
                 "were removed from the topic; rebuild the model with `alluvia replay --log`"
             )
-        if self._taken == entry.records:
-            self._entries.popleft()
-            self._taken = 0
-
-
-class Seam:
-    """Tells whether a log goes on where it was left, by the last record taken of each partition.
-
-    Parameters
-    ----------
-    positions
-        Where each partition was left.
-    """
-
-    def __init__(self, positions: Mapping[Place, Position]) -> None:
-        self._left = {place: p for place, p in positions.items() if p.record}
-
-    def start(self, position: Position, first: int) -> int:
-        """Return the offset to read from: that of the last record taken, if it is still there."""
-        back = position.offset - 1
-        if position.record and back >= first:
-            return back
-        self._left.pop(position.place, None)
-        return position.offset
-
-    def check(self, run: Run | None) -> Run | None:
-        """Return a run without the record it was left at; None if that was all.
-
-        Raises
-        ------
-        TopicRecreatedError
-            Another record is there.
-        """
-        left = self._left.pop(run.place, None) if run and self._left else None
-        if run is None or left is None or run.offsets[0] >= left.offset:
-            return run
-        if run.digest(0) != left.record:
-            raise TopicRecreatedError(
-                f"wanted {left.topic}/{left.partition} as it was left at offset {left.offset - 1}, "
-                "got another record there: the topic was made anew; bring it back, or choose "
-                "another name to begin a model anew"
-            )
-        return run[1:] if len(run) > 1 else None
+        if missing:
+            self._part = part
+            return None
+        self._entries.popleft()
+        self._part = None
+        return part
 
 
 def left(entries: Iterable[Entry], positions: Mapping[Place, int]) -> list[Entry]:

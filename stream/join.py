@@ -16,6 +16,7 @@ from stream.parts import LastingPart
 from stream.segment import FEATURES, GONE, LABEL, MET, WAITING, Slot
 from stream.served import as_served, pack, put, unpack
 from stream.waiting import Waiting
+from stream.watermark import Watermark
 
 BOTH = PREDICT | LEARN
 LATEST = 2**63 - 1
@@ -57,8 +58,8 @@ class Join:
     """Lets features wait for labels that come later, and learns and scores them when they come.
 
     It decides row by row, before anything is predicted or learned, and so as if the rows came
-    one at a time. What is scored is the prediction as it was served. Time is the latest event
-    time of all rows taken so far, or what `tick` says.
+    one at a time. What is scored is the prediction as it was served. Time is that of the
+    watermark, which the rows taken so far have moved, or `tick`.
 
     Parameters
     ----------
@@ -82,10 +83,15 @@ class Join:
     def __init__(self, config: LabelConfig, task: Task, default: float | None) -> None:
         self._within, self._keep, self._default = config.within, config.keep, default
         self._teaches = task is not Task.ANOMALY
-        self._watermark: int | None = None
+        self._watermark = Watermark(config.leap)
         self._sources: list[Place] = []
         self.waiting = Waiting()
         self.lateness = Lateness()
+
+    @property
+    def reached(self) -> int | None:
+        """The event time reached, in ms; None while nothing waits for it to go on."""
+        return self._watermark.time if self.waiting.count else None
 
     def admit(self, block: Block, passed: Passed = NOTHING) -> None:
         """Give each row of a block its operation, and labels the features they belong to.
@@ -111,7 +117,8 @@ class Join:
         """Let time go on without a record; return the block of what is learned by that."""
         block = empty_block(start, classes)
         self._now = Admitted(block, passed)
-        self._pass(time, -1)
+        self._watermark.tick(time)
+        self._expire(-1)
         block.fill(self._now.rows)
         return block
 
@@ -145,7 +152,7 @@ class Join:
         """Return the states and lasting parts that keep all this."""
         states, parts = self.waiting.state(f"{NAME}/waiting")
         meta = {
-            "watermark": self._watermark,
+            "watermark": self._watermark.state(),
             "sources": [list(place) for place in self._sources],
             "lateness": self.lateness.state(),
         }
@@ -154,17 +161,24 @@ class Join:
     def restore(self, names: Mapping[str, str], state: Callable[[str], State]) -> None:
         """Go on from a checkpoint; see `Waiting.restore`."""
         meta = state(NAME).meta
-        self._watermark = meta["watermark"]
+        self._watermark.restore(meta["watermark"])
         self._sources = [(topic, partition) for topic, partition in meta["sources"]]
         self.lateness.restore(meta["lateness"])
         self.waiting.restore(f"{NAME}/waiting", names, state)
 
     def _pass(self, time: int, place: int) -> None:
         """Let time go on to that of a record, and end what waited until before."""
-        if self._watermark is None or time > self._watermark:
-            self._watermark = time
-        while self._watermark > self.waiting.due:
-            number = self.waiting.overdue(self._watermark)
+        since = self._watermark.see(time, self.waiting.next)
+        if since is not None:
+            self.waiting.put_off(since, self._deadline)
+        self.lateness.counts["ahead"] += time > self._time
+        self._expire(place)
+
+    def _expire(self, place: int) -> None:
+        """End what waited until before the time reached."""
+        now = self._time
+        while now > self.waiting.due:
+            number = self.waiting.overdue(now)
             if number is not None:
                 self._end(number, "expired", place)
 
@@ -219,11 +233,19 @@ class Join:
 
     def _slot(self, name: str, kind: int, row: Row) -> Slot:
         now = self._now
-        assert self._watermark is not None
-        deadline = min(self._watermark + self._within, LATEST)
         amount = row.weight if kind == FEATURES else row.y
         offset = now.block.run.offsets[row.place]
-        return Slot(name, kind, deadline, row.time, amount, now.source, offset)
+        return Slot(name, kind, self._deadline, row.time, amount, now.source, offset)
+
+    @property
+    def _time(self) -> int:
+        assert self._watermark.time is not None
+        return self._watermark.time
+
+    @property
+    def _deadline(self) -> int:
+        """Until when waits what comes now."""
+        return min(self._time + self._within, LATEST)
 
     def _end(self, number: int, why: str, place: int) -> None:
         """End a wait in vain, which may be what the features are learned by."""
@@ -234,8 +256,7 @@ class Join:
         else:
             counts[why] += 1
             if self._default is not None:
-                assert self._watermark is not None
-                self._meet(number, slot, self._default, self._watermark, place, labelled=False)
+                self._meet(number, slot, self._default, self._time, place, labelled=False)
         self._leave(number, GONE)
 
     def _leave(self, number: int, status: int) -> None:

@@ -145,6 +145,26 @@ def _reach(servers: str, seconds: float) -> None:
         time.sleep(RETRY_SECONDS)
 
 
+def _refusal(error: Exception, servers: str) -> LogError | None:
+    """Return why a client could not be made, None if that is no matter of Kafka's."""
+    if isinstance(error, KafkaTimeoutError):
+        return unreachable(servers)
+    if isinstance(error, _UNTRUSTED):
+        return LogError(
+            f"wanted a certificate that is trusted from Kafka at {servers}, got one that is "
+            f"not ({error.verify_message}): set ssl_cafile in [log.options] to the file of its "
+            "authority"
+        )
+    if isinstance(error, _UNKNOWN_USER):
+        return LogError(
+            f"wanted Kafka at {servers} to know the user, got {error}: check sasl_mechanism, "
+            "sasl_plain_username and sasl_plain_password in [log.options]"
+        )
+    if isinstance(error, KafkaError | ValueError | TypeError | OSError | AssertionError):
+        return LogError(f"wanted to connect to Kafka at {servers}, got {error}: check [log]")
+    return None
+
+
 def connect(
     client: type[Any],
     servers: str,
@@ -181,23 +201,9 @@ def connect(
         # kafka-python keeps its thread and sockets when its constructor raises.
         for each in networks:
             each.close()
-        if isinstance(error, KafkaTimeoutError):
-            raise unreachable(servers) from error
-        if isinstance(error, _UNTRUSTED):
-            raise LogError(
-                f"wanted a certificate that is trusted from Kafka at {servers}, got one that is "
-                f"not ({error.verify_message}): set ssl_cafile in [log.options] to the file of its "
-                "authority"
-            ) from error
-        if isinstance(error, _UNKNOWN_USER):
-            raise LogError(
-                f"wanted Kafka at {servers} to know the user, got {error}: check sasl_mechanism, "
-                "sasl_plain_username and sasl_plain_password in [log.options]"
-            ) from error
-        if isinstance(error, KafkaError | ValueError | TypeError | OSError | AssertionError):
-            raise LogError(
-                f"wanted to connect to Kafka at {servers}, got {error}: check [log]"
-            ) from error
-        raise
+        refusal = _refusal(error, servers)
+        if refusal is None:
+            raise
+        raise refusal from error
     networks[0]._manager.connecting = False
     return connected, networks[0]

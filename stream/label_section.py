@@ -10,7 +10,7 @@ from learners.base import Label, Task
 from stream.labels import LARGEST
 from stream.refusal import shown
 from stream.sections import RecordConfig, Section
-from stream.values import Count, FieldPath, Milliseconds, Name
+from stream.values import Count, FieldPath, Leap, Milliseconds, Name, Quiet
 
 
 def _label(value: object) -> object:
@@ -29,6 +29,9 @@ class LabelConfig(Section):
     Features wait for their label and labels for their features, each for `within` ms of event
     time; when more than `keep` wait, the oldest waits no longer. Features that no label came for
     are learned with the label `default`, if there is one.
+
+    A record more than `leap` ms ahead of event time does not move it, see `Watermark`. Where no
+    record came for `idle` ms, event time goes on by as much, see `Idle`.
     """
 
     topic: Name | None = None
@@ -38,6 +41,8 @@ class LabelConfig(Section):
     time: FieldPath | None = None
     within: Milliseconds = Field(default="30d", validate_default=True)
     keep: Count = 1_000_000
+    leap: Leap = Field(default="1d", validate_default=True)
+    idle: Quiet = Field(default="none", validate_default=True)
     default: Annotated[Label, BeforeValidator(_label)] | None = None
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ COUNTS = (
     "evicted",
     "defaulted",
     "unmatched",
+    "ahead",
 )
 RECENT = 1_000
 
@@ -30,7 +31,7 @@ class Lateness:
         repeated_ids: features under an id that had some · repeated_labels: labels under an id
         that had one · expired: features whose time was over · evicted: features that gave way to
         newer ones · defaulted: of these, learned with the default · unmatched: labels that never
-        met their features.
+        met their features · ahead: records too far ahead of event time to move it.
     """
 
     def __init__(self) -> None:

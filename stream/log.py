@@ -50,6 +50,17 @@ class Run:
             self.values[part],
         )
 
+    def __add__(self, other: Run) -> Run:
+        """Return these records and those of another run of the same partition behind them."""
+        return Run(
+            self.topic,
+            self.partition,
+            self.offsets + other.offsets,
+            self.times + other.times,
+            self.keys + other.keys,
+            self.values + other.values,
+        )
+
     @property
     def place(self) -> Place:
         """Topic and partition."""

@@ -80,9 +80,9 @@ class Loop:
         self._block = USUAL
         self.stall = 0.0
         self.saved_at = clock()
-        self._saved = self._taken()
         self._journal, self._ordered, self._rescue = journal, ordered, rescue
         self._since: list[Entry] = []
+        self._saved = self._taken()
         self._courier = courier
         self._outbox = Outbox("", None, None) if courier is None else courier.outbox
 
@@ -187,8 +187,8 @@ class Loop:
         snapshot.journal = self._journal.cut(self._checkpoints.number + 1)
         snapshot.outbox = self._outbox.pack()
         saved = self._checkpoints.publish(snapshot)
-        self._saved = self._taken()
         self._since = []
+        self._saved = self._taken()
         self.stall = self._clock() - begun
         if self._courier is not None:
             self._courier.deliver()
@@ -202,7 +202,7 @@ class Loop:
         return self._intake.lag()
 
     def _taken(self) -> tuple[int, int]:
-        return self.shard.sequence, len(self.shard.positions)
+        return len(self._since), len(self.shard.positions)
 
     def _due(self) -> bool:
         if self._outbox.full or (self._records and self.shard.sequence % self._records == 0):

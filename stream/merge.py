@@ -6,10 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 
-from stream.intake import Seam
 from stream.log import Log, Place, Run
 from stream.log_errors import expired
 from stream.manifest import Position
+from stream.seam import Seam
 
 CHUNK = 5_000
 

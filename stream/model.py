@@ -152,9 +152,12 @@ def _refuse_unserved(estimator: Any, config: Config) -> None:
             "which is for another: change task, or name another learner"
         )
     if can == ["fit"] and not config.model.window:
+        remedy = "add [model.window], and it is fitted when each window closes"
+        if config.task is Task.ANOMALY:
+            remedy = "name one that can, such as river.anomaly.HalfSpaceTrees"
         raise ConfigError(
             f"[model]: {_name(estimator)} cannot learn from one record more, it is fitted as a "
-            "whole: add [model.window], and it is fitted when each window closes"
+            f"whole: {remedy}"
         )
 
 

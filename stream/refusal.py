@@ -76,7 +76,7 @@ def sentence(model: type[BaseModel], error: ErrorDetails, remedy: str) -> str:
     if error["type"] == "value_error":
         return f"{where}{': ' if place else ''}{message.removeprefix('Value error, ')}"
     wanted = _WANTED.get(error["type"], message.removeprefix("Input should be "))
-    got = "a secret" if is_secret(last) else shown(masked(error["input"]))
+    got = _got(error["input"], wanted, last)
     return f"{where}: wanted {wanted}, got {got}: {remedy}"
 
 
@@ -110,6 +110,14 @@ def shown(value: object) -> str:
     except ValueError:
         return "a number of thousands of digits"  # which Python does not write out
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _got(value: object, wanted: str, name: str) -> str:
+    if is_secret(name):
+        return "a secret"
+    if wanted == "a table" and isinstance(value, str):
+        return "a text that is none"  # broken JSON, which may hold secrets
+    return shown(masked(value))
 
 
 def _fields_at(model: type[BaseModel], place: Place) -> Iterable[str]:

@@ -221,8 +221,6 @@ class StoreConfig(Section):
                 'wanted url such as "redis://127.0.0.1:6379/0", got one without "://": '
                 "write the scheme too"
             )
-        if self.ttl == 0:
-            raise ValueError('wanted ttl above 0, got 0: write "none" to keep predictions for ever')
         return self
 
 

@@ -106,6 +106,14 @@ class Segment:
             self._offsets[at],
         )
 
+    def put_off(self, first: int, deadline: int) -> None:
+        """Let the slots from a number on wait until a deadline; what was kept of them is old."""
+        start = bisect.bisect_left(self.numbers, first)
+        if start < len(self):
+            self.part = LastingPart(self.pack)
+        for at in range(start, len(self)):
+            self._deadlines[at] = deadline
+
     def end(self, at: int, status: int) -> None:
         """Let a slot wait no longer; its content is dropped."""
         self.status[at] = status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from stream.checkpoint import Checkpoints
@@ -12,6 +13,7 @@ from stream.courier import Courier
 from stream.dead import open_dead
 from stream.errors import FencedError, LogError, PartitionsRevokedError
 from stream.file_log import FileLog
+from stream.idle import Idle
 from stream.intake import History, Intake, Live
 from stream.journal import Entry, Journal, Mark
 from stream.log import Bounds, Log, Place
@@ -73,6 +75,7 @@ class Session:
         self._accept_gap = accept_gap
         self._checkpoints = checkpoints_of(config)
         self._files = {log.topic: log for log in logs if isinstance(log, FileLog)}
+        self._replays = order is not None or bool(self._files)
 
     def run(
         self,
@@ -135,7 +138,9 @@ class Session:
                 return
             known = len(self._shard.positions)
             count = self._begin(start)
-            loop = loop_over(self._intake(), count > 1 and self._order is None)
+            idle = self._idle()
+            intake = stack.enter_context(contextlib.closing(self._intake(idle)))
+            loop = loop_over(intake, (count > 1 and self._order is None) or idle is not None)
             if len(self._shard.positions) > known:
                 loop.publish()  # a start at the end must hold, though nothing has come yet
             enter(Phase.READY)
@@ -149,12 +154,19 @@ class Session:
                 raise
             self._leave()
 
-    def _intake(self) -> Intake:
+    def _idle(self) -> Idle | None:
+        """Return what lets time go on when nothing comes; in history what was journalled does."""
+        label, join = self._config.label, self._shard.join
+        if label is None or label.idle is None or join is None or self._replays:
+            return None
+        return Idle(label.idle, lambda: join.reached, time.monotonic)
+
+    def _intake(self, idle: Idle | None) -> Intake:
         """Return what comes after the shard's positions."""
         positions = self._shard.positions.values()
         if self._order is not None:
             return self._order(positions, self._open_reader)
-        live = Live(self._logs)
+        live = Live(self._logs, idle)
         live.seek(positions)
         return live
 
@@ -184,7 +196,8 @@ class Session:
 
     def _begin_anew(self) -> None:
         """Begin a new lineage where the order of what was taken since the checkpoint is lost."""
-        if self._shard.sequence and len(self._shard.positions) > 1:
+        ordered = len(self._shard.positions) > 1 or self._idle() is not None
+        if self._shard.sequence and ordered:
             self._shard.lineage = self._checkpoints.new_lineage()
             logger.warning(
                 "the last run did not end by itself: what it took behind its last checkpoint is "

@@ -17,6 +17,8 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 # Beyond this a double no longer holds every integer, and Redis scripts count in doubles.
 _LARGEST = 2**53
+LAST = 253_402_300_800_000
+"""The end of the year 9999 in ms; what is later was meant in another unit."""
 
 
 class UnitError(ConfigError, ValueError):

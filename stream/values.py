@@ -31,11 +31,19 @@ def whole_number(value: object) -> object:
     return value
 
 
-def _ttl(value: object) -> int | None:
-    try:
-        return None if value == "none" else parse_duration(value)
-    except UnitError as error:
-        raise ValueError(f'{error}, or "none" to keep predictions for ever') from error
+def _or_none(otherwise: str) -> BeforeValidator:
+    """Read a duration, or "none" to do otherwise."""
+
+    def read(value: object) -> int | None:
+        try:
+            duration = None if value == "none" else parse_duration(value)
+        except UnitError as error:
+            raise ValueError(f'{error}, or "none" {otherwise}') from error
+        if duration == 0:
+            raise ValueError(f'wanted a duration above 0, got 0: write "none" {otherwise}')
+        return duration
+
+    return BeforeValidator(read)
 
 
 def _start(value: object) -> object:
@@ -132,8 +140,7 @@ Milliseconds = Annotated[
     int, BeforeValidator(parse_duration), Field(ge=1), PlainSerializer(format_duration)
 ]
 Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1), PlainSerializer(format_size)]
-Lifetime = Annotated[
-    int | None,
-    BeforeValidator(_ttl),
-    PlainSerializer(lambda value: "none" if value is None else format_duration(value)),
-]
+_AS_WRITTEN = PlainSerializer(lambda value: "none" if value is None else format_duration(value))
+Lifetime = Annotated[int | None, _or_none("to keep predictions for ever"), _AS_WRITTEN]
+Leap = Annotated[int | None, _or_none("to believe every time"), _AS_WRITTEN]
+Quiet = Annotated[int | None, _or_none("to let time stand still"), _AS_WRITTEN]

@@ -30,12 +30,14 @@ class Waiting:
         How many wait.
     due
         No deadline is earlier than this.
+    next
+        The number of the slot that comes next.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.due: float = NEVER
-        self._next = 0
+        self.next = 0
         self._index: dict[str, int] = {}
         self._segments = [Segment()]
         self._firsts = [0]
@@ -56,8 +58,8 @@ class Waiting:
 
     def add(self, slot: Slot, status: int = WAITING) -> int:
         """Add a slot, which takes over its id; return its number."""
-        number = self._next
-        self._next += 1
+        number = self.next
+        self.next += 1
         self._segments[-1].add(number, slot, status, None)
         self._index[slot.id] = number
         if status == WAITING:
@@ -65,9 +67,14 @@ class Waiting:
             self.due = min(self.due, slot.deadline)
         if len(self._segments[-1]) == SIZE:
             self._segments.append(Segment())
-            self._firsts.append(self._next)
+            self._firsts.append(self.next)
             self._tidy(len(self._segments) - 3)
         return number
+
+    def put_off(self, first: int, deadline: int) -> None:
+        """Let all from a number on wait until a deadline that is later than any."""
+        for segment in self._segments[max(0, bisect.bisect_right(self._firsts, first) - 1) :]:
+            segment.put_off(first, deadline)
 
     def put(self, number: int, content: bytes) -> None:
         """Put content into a slot that waits."""
@@ -104,7 +111,7 @@ class Waiting:
             open_still = segment is self._segments[-1]
             part = LastingPart(segment.pack) if open_still else segment.part
             parts[f"{name}/{i}.slots.bin"] = part.ready()
-        head = State(meta={"segments": len(self._segments), "next": self._next})
+        head = State(meta={"segments": len(self._segments), "next": self.next})
         return {name: head, **states}, parts
 
     def restore(self, name: str, names: Mapping[str, str], state: Callable[[str], State]) -> None:
@@ -120,7 +127,7 @@ class Waiting:
             Returns the state of a name.
         """
         head = state(name).meta
-        self._next = head["next"]
+        self.next = head["next"]
         self._segments = []
         for i in range(head["segments"]):
             path = f"{name}/{i}"
@@ -130,7 +137,7 @@ class Waiting:
         # The last one is not whole yet, and what it is kept as is not what it will be.
         for i, segment in enumerate(self._segments[:-1]):
             segment.part.name = names[f"{name}/{i}.slots.bin"]
-        self._firsts = [s.numbers[0] if len(s) else self._next for s in self._segments]
+        self._firsts = [s.numbers[0] if len(s) else self.next for s in self._segments]
         self._index = {}
         for segment in self._segments:
             self._index.update(segment.remembered())

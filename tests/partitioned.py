@@ -62,6 +62,11 @@ def crash_at(config: Config, sequence: int) -> None:
         Service(config).run(until_end=True, watch=watch)
 
 
+def stop_behind_one_block(config: Config) -> None:
+    blocks: list[Loop] = []
+    Service(config).run(stop=lambda: bool(blocks), watch=blocks.append)
+
+
 def replayed(config: Config, name: str, capsys: pytest.CaptureFixture[str], **how: bool) -> str:
     capsys.readouterr()
     replay(config.folder / "parts.toml", name, [], None, None, **how)

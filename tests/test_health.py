@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import socket
 import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from stream.app import Service
-from stream.config import Config, load
+from stream.config import Config
 from stream.health import BOUND, Address, Health
 from stream.log import Message
 from stream.log_kinds import open_appender, open_log
@@ -23,7 +19,7 @@ from stream.loop import Loop
 from stream.phase import Phase
 from stream.report import Pace
 from tests import runner
-from tests.command import put, refused, start
+from tests.pages import Samples, get, metrics, samples
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -31,7 +27,6 @@ pytestmark = pytest.mark.slow
 RECORDS = 900
 WALL = 5_000.0
 ANY = Address("127.0.0.1", 0)
-Samples = dict[str, float]
 
 
 class Clock:
@@ -71,34 +66,6 @@ def put_one(config: Config, value: bytes) -> None:
         appender.append([Message(None, value, 1_000 * RECORDS)])
 
 
-def get(address: Address, path: str, accept: str = "") -> tuple[int, str]:
-    """Return the status and the content of a page."""
-    request = urllib.request.Request(f"http://{address}{path}", headers={"Accept": accept})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-
-
-def samples(text: str) -> Samples:
-    """Return each sample by its name and the values of its labels, these by their names."""
-    return {
-        " ".join(
-            [sample.name, *(value for _, value in sorted(sample.labels.items()))]
-        ): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def metrics(address: Address) -> Samples:
-    status, text = get(address, "/metrics")
-    assert status == 200
-    return samples(text)
-
-
 def looked_at(config: Config, clock: Clock, wall: float = WALL) -> list[Samples]:
     """Run to the end, and return what was told after each block."""
     told: list[Samples] = []
@@ -110,18 +77,6 @@ def looked_at(config: Config, clock: Clock, wall: float = WALL) -> list[Samples]
 
         Service(config).run(True, watch=watch, enter=health.enter)
     return told
-
-
-def listens(address: Address) -> bool:
-    with contextlib.suppress(ConnectionRefusedError):
-        socket.create_connection((address.host, address.port)).close()
-        return True
-    return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_the_metrics_are_those_of_the_model(ensemble: Config) -> None:
@@ -333,54 +288,3 @@ def readiness(config: Config) -> dict[int, bool]:
 
         Service(config).run(True, watch=watch, enter=health.enter)
     return ready
-
-
-@pytest.mark.slow
-def test_the_command_tells_its_health_until_it_ends(config: Path) -> None:
-    put(config, Message(None, b'{"id": "k", "x": 1, "label": "a"}', 0))
-    address = Address("127.0.0.1", free_port())
-    service = start(config.parent, "run", config.name, "--metrics", str(address.port))
-    until(lambda: listens(address))
-    until(lambda: metrics(address).get("alluvia_lag_records") == 0)
-    assert get(address, "/ready") == get(address, "/live") == (200, "ok\n")
-    put(config, Message(None, b"oops", 0))
-    until(lambda: metrics(address)["alluvia_dead_letters_total"] == 1)
-    service.send_signal(signal.SIGTERM)
-    out, err = service.communicate(timeout=20)
-    assert (service.returncode, err) == (0, "")
-    assert "dead letters 1" in out
-    assert not listens(address)
-
-
-@pytest.mark.usefixtures("handlers")
-def test_a_port_in_use_is_refused_before_the_model_is_claimed(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = str(listening.getsockname()[1])
-        sentence = refused(capsys, "run", str(config), "--metrics", port)
-    assert f"wanted to serve --metrics on 127.0.0.1:{port}, got Address already in use" in sentence
-    assert "choose another port" in sentence
-    assert not (config.parent / ".alluvia").exists()
-
-
-@pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize(
-    "text", ["", "0", "65536", "-1", "9100x", "²", ":9100", "host:", "203.0.113.1:9100", "a" * 70]
-)
-def test_an_address_that_cannot_be_served_is_refused(
-    config: Path, capsys: pytest.CaptureFixture[str], text: str
-) -> None:
-    put(config)
-    assert "wanted" in refused(capsys, "run", str(config), f"--metrics={text}")
-
-
-def test_a_service_that_ends_by_itself_lets_go_of_the_port(config: Path) -> None:
-    put(config, Message(None, b'{"id": "k", "x": 1, "label": "a"}', 0))
-    address = Address.parse(str(free_port()))
-    with Health(address, Pace()) as health:
-        assert health.address == address
-        Service(load(config)).run(True, watch=health)
-        assert listens(address)
-    assert not listens(address)

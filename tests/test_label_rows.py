@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
     features = [({"id": i, "x": i % 5}, i) for i in range(MATCHED + 10)]
     labels = [({"id": i, "y": "ab"[i % 2]}, i + 2 * HOUR) for i in range(MATCHED)]
     odd = [({"id": 3, "y": "a"}, 3 * HOUR), ({"id": 3, "x": 1}, 3 * HOUR)]
-    odd += [({"id": "new", "x": 1}, 48 * HOUR)]
+    odd += [({"id": "new", "x": 1}, 26 * HOUR)]
     records = [*features, *labels, *odd]
     put(path, *(Message(b"k", json.dumps(record).encode(), time) for record, time in records))
     return path

@@ -30,12 +30,8 @@ def test_labels_are_in_the_record_unless_it_says_otherwise() -> None:
     assert "label" not in configured().model_fields_json().replace('"label":"y"', "")
     label = configured({}).label
     assert label is not None
-    assert (label.topic, label.within, label.keep, label.default) == (
-        None,
-        30 * 86_400_000,
-        1_000_000,
-        None,
-    )
+    assert (label.topic, label.within, label.keep) == (None, 30 * 86_400_000, 1_000_000)
+    assert (label.default, label.leap, label.idle) == (None, 86_400_000, None)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +45,9 @@ def test_labels_are_in_the_record_unless_it_says_otherwise() -> None:
         ({"topic": "t", "id": "i", "keyed_by_id": True}, {}, "wanted id or keyed_by_id, got both"),
         ({"topic": "t", "id": "y"}, {}, 'in fields of their own, got "y" twice'),
         ({"within": "0s"}, {}, "[label] within: wanted greater than"),
+        ({"leap": "0s"}, {}, 'leap: wanted a duration above 0, got 0: write "none" to believe'),
+        ({"leap": 5}, {}, 'such as "10s" (ms, s, m, h, d), got 5: write a number'),
+        ({"idle": "soon"}, {}, 'or "none" to let time stand still'),
         ({"within": 5}, {}, '[label] within: wanted a duration such as "10s"'),
         ({"keep": 0}, {}, "[label] keep: wanted greater than"),
         ({"kep": 1}, {}, 'unknown key [label] kep; did you mean "keep"?'),
@@ -95,6 +94,8 @@ def test_all_but_the_name_of_the_topic_decides_the_model() -> None:
         {"topic": "outcomes", "within": "7d"},
         {"topic": "outcomes", "keep": 5},
         {"topic": "outcomes", "default": "no"},
+        {"topic": "outcomes", "leap": "none"},
+        {"topic": "outcomes", "idle": "1m"},
         {"topic": "outcomes", "keyed_by_id": True},
         {"topic": "outcomes", "label": "z"},
         {"topic": "outcomes", "time": "at"},

@@ -1,131 +1,18 @@
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from river import dummy, naive_bayes, stats
 
-from learners.base import PREDICT, Classes, Examples, Task
-from learners.from_river import FromRiver
 from stream import loop as module
-from stream.checkpoint import Checkpoints
-from stream.dead import DeadLetters
-from stream.decode import Decoder
-from stream.errors import PartitionsRevokedError, StoreError, StreamError
-from stream.folder import Folder
-from stream.intake import Live
-from stream.journal import Mark, Skip
-from stream.journal_file import FileJournal
+from stream.errors import PartitionsRevokedError, StoreError
 from stream.log import Message, Run
-from stream.log_embedded import EmbeddedAppender, EmbeddedLog
+from stream.log_embedded import EmbeddedAppender
 from stream.loop import Loop
-from stream.rescue import Rescue
-from stream.score import Scores
-from stream.sections import RecordConfig
-from stream.shard import Shard
-from stream.store_embedded import EmbeddedStore
-from stream.writer import Writer
-
-N = 100
-NEVER = 3_600.0
-TRUST = frozenset({"tests.test_loop.Thirteen"})
-
-
-class Watched(EmbeddedLog):
-    """A log that notes what was polled and committed."""
-
-    revoke_at: int | None = None
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "t", "g")
-        self.blocks: list[int] = []
-        self.commits: list[tuple[dict[int, int], str]] = []
-
-    def poll(self, limit: int, timeout: float) -> Run | None:
-        if self.revoke_at is not None and sum(self.blocks) >= self.revoke_at:
-            raise PartitionsRevokedError("wanted to go on, got revoked")
-        run = super().poll(limit, timeout)
-        if run is not None:
-            self.blocks.append(len(run))
-        return run
-
-    def commit(self, positions: Any, metadata: str) -> None:
-        self.commits.append((dict(positions), metadata))
-
-
-class Clock:
-    """Seconds that pass only when they are told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Bench:
-    """A loop over an embedded log and store in a folder, with everything in reach."""
-
-    def __init__(
-        self,
-        folder: Path,
-        every: float = NEVER,
-        records: int | None = None,
-        model: Any = None,
-        task: Task = Task.CLASSIFICATION,
-    ) -> None:
-        self.log = Watched(folder / "log.db")
-        self.store = EmbeddedStore(folder / "store.db", "name")
-        self.dead = DeadLetters(folder / "dead.db")
-        self.shard = Shard(
-            FromRiver(model or naive_bayes.GaussianNB(), trust=TRUST),
-            Decoder(RecordConfig(label="y"), task, Classes()),
-            Scores(task),
-        )
-        self.checkpoints = Checkpoints(Folder(folder / "checkpoints"), "name", {}, "")
-        self.shard.restore(self.checkpoints.claim(self.shard.snapshot()), self.checkpoints.state)
-        self.store.claim(self.checkpoints.epoch)
-        self.writer = Writer(self.store, lambda: False)
-        if not self.shard.begun("t"):
-            self.shard.begin("t", {0: 0})
-        self.clock = Clock()
-        self.live = Live([self.log])
-        held = self.checkpoints.held
-        mark = None if held.journal is None else Mark(**held.journal)
-        self.journal = FileJournal(Folder(folder / "checkpoints"), self.checkpoints.epoch, mark)
-        self.loop = Loop(
-            self.shard, self.live, self.writer, self.dead, self.checkpoints, every, records,
-            self.clock, journal=self.journal, ordered=False,
-            rescue=Rescue(lambda topic: EmbeddedLog(folder / "log.db", topic, None), 0.2),
-        )  # fmt: skip
-        self.log.acquire(1.0)
-        self.published: list[int] = []
-
-    def run(self, until: int | None = N, stop: Callable[[], bool] = lambda: False) -> None:
-        self.live.seek(self.shard.positions.values())
-        self.loop.run(stop, None if until is None else {("t", 0): until}, self.watch)
-
-    def watch(self, loop: Loop) -> None:
-        newest = self.checkpoints.newest()
-        assert newest is not None
-        if newest.sequence not in self.published:
-            self.published.append(newest.sequence)
-
-    @property
-    def saved(self) -> int:
-        newest = self.checkpoints.newest()
-        assert newest is not None
-        return newest.sequence
-
-    def close(self) -> None:
-        self.writer.close()
-        self.store.close()
-        self.dead.close()
-        self.journal.close()
-        self.log.close()
+from tests.loop_bench import Bench, N
 
 
 def value(i: int) -> bytes:
@@ -291,67 +178,6 @@ def test_partitions_that_are_taken_away_end_it_and_what_was_taken_can_be_saved(m
     assert bench.shard.sequence == 30
     bench.loop.save()
     assert bench.saved == 30
-
-
-class Thirteen(dummy.StatisticRegressor):  # type: ignore[misc]  # river has no types here
-    """A regressor that raises on some targets, half-changed."""
-
-    def learn_one(self, x: Any, y: Any) -> None:
-        super().learn_one(x, y)
-        if y % 13 == 0:
-            raise ZeroDivisionError(f"thirteen divides {y:.0f}")
-
-
-def numbers(folder: Path, targets: Iterable[int]) -> None:
-    with closing(EmbeddedAppender(folder / "log.db", "t")) as appender:
-        appender.create(1)
-        appender.append(
-            Message(b"k%d" % i, json.dumps({"y": y}).encode(), i) for i, y in enumerate(targets)
-        )
-
-
-def regression(folder: Path, records: int) -> Bench:
-    return Bench(folder, NEVER, records, Thirteen(stats.Mean()), Task.REGRESSION)
-
-
-@pytest.mark.parametrize("records", [1, 7, 10, 1_000])
-def test_records_that_make_the_learner_raise_are_set_aside(tmp_path: Path, records: int) -> None:
-    numbers(tmp_path, range(1, N + 1))
-    with closing(regression(tmp_path, records)) as bench:
-        bench.run()
-        poison = [target for target in range(1, N + 1) if target % 13 == 0]
-        letters = list(bench.dead.letters())
-        assert [letter.offset for letter in letters] == [target - 1 for target in poison]
-        assert letters[0].value == b'{"y": 13}'
-        assert "thirteen divides 13" in letters[0].reason
-        assert bench.shard.counts["skipped"] == bench.shard.counts["set_aside"] == len(poison)
-        assert bench.shard.sequence == bench.saved == N
-        plain = stats.Mean()
-        for target in sorted({*range(1, N + 1)} - {*poison}):
-            plain.update(target)
-        assert bench.shard.learner.predict_learn(
-            Examples.of([{}], np.array([1.0]), Classes(), PREDICT)
-        ).value.tolist() == [plain.get()]
-
-
-def test_a_learner_that_raises_too_often_stops_the_service(tmp_path: Path) -> None:
-    numbers(tmp_path, [13] * N)
-    with closing(regression(tmp_path, 10)) as bench:
-        with pytest.raises(StreamError, match=r"raised at 11 of 20, last at t/0 10.*skip_share"):
-            bench.run()
-        assert bench.saved == 10
-
-
-def test_a_record_that_was_passed_over_is_so_after_a_crash(tmp_path: Path) -> None:
-    numbers(tmp_path, range(1, N + 1))
-    with closing(regression(tmp_path, 1_000)) as bench:
-        bench.live.seek(bench.shard.positions.values())
-        run = bench.live.poll(50, 1.0)
-        assert isinstance(run, Run)
-        bench.loop.step(run)  # and no checkpoint behind it
-    with closing(regression(tmp_path, 1_000)) as bench:
-        skips = [entry for entry in bench.journal.tail() if isinstance(entry, Skip)]
-        assert [skip.offset + 1 for skip in skips] == [13, 26, 39]
 
 
 def test_a_store_that_fails_is_no_checkpoint(make: Make) -> None:

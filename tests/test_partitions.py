@@ -18,7 +18,14 @@ from stream.journal_segment import chain
 from stream.replay import replay
 from stream.vault_kinds import checkpoints_of, journal_end, open_vault
 from tests import partitioned, runner
-from tests.partitioned import RECORDS, crash_at, feed, messages, replayed
+from tests.partitioned import (
+    RECORDS,
+    crash_at,
+    feed,
+    messages,
+    replayed,
+    stop_behind_one_block,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +65,23 @@ def test_after_crashes_every_record_was_taken_once_and_the_journal_tells_when(
     assert [entry and entry.time for entry in entries] == [
         1_000 * newest_of_each[key] for key in keys
     ]
+
+
+def test_whoever_follows_the_journal_may_stop_at_any_moment(
+    config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its blocks are smaller than those that were journalled."""
+    every = config.checkpoint.model_copy(update={"records": None})
+    config = config.model_copy(update={"checkpoint": every})
+    feed(config, messages())
+    crash_at(config, 200)
+    monkeypatch.setattr(loop, "USUAL", 7)
+    monkeypatch.setattr(loop, "LARGEST", 7)
+    for _ in range(3):
+        stop_behind_one_block(config)
+    left = runner.outcome(Service(config).run(until_end=True), config)
+    assert left.sequence == left.counts["learned"] == RECORDS
+    assert replayed(config, "again", capsys, journal=True) == left.digest
 
 
 def test_without_a_journal_the_merge_rule_gives_the_order(
