@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from learners import allowed, reducers
+from learners import allowed, reducers, sets
 from learners.errors import StateError
 
 # Made by a listed function rather than by their own name.
@@ -158,7 +158,7 @@ class Unpickler(pickle._Unpickler):
     def join(self) -> None:
         """Add to a set."""
         items = self.pop_mark()
-        _holder(self.stack[-1], set).update(items)
+        sets.fill(_holder(self.stack[-1], set), items)
 
     def buffer(self) -> None:
         """Read a bytearray no longer than what was given."""

@@ -127,6 +127,54 @@ def test_a_refusal_shows_no_secret(tmp_path: Path) -> None:
     assert "[store] url: wanted a string" in sentence
 
 
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("ALLUVIA_CHECKPOINT", '{"key": "hunter2-hunter2-hunter2"'),
+        ("ALLUVIA_LOG__OPTIONS", '{"sasl_plain_password": "hunter2"'),
+        ("ALLUVIA_CHECKPOINT__KEY", "hunter2"),
+    ],
+)
+def test_a_refusal_of_what_is_no_json_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    sentence = refusal(tmp_path, BASE)
+    assert "hunter2" not in sentence
+    assert sentence.startswith(f"{variable}: ")
+
+
+KUBERNETES = {
+    "ALLUVIA_SERVICE_HOST": "10.96.0.7",
+    "ALLUVIA_SERVICE_PORT": "9100",
+    "ALLUVIA_SERVICE_PORT_METRICS": "9100",
+    "ALLUVIA_PORT": "tcp://10.96.0.7:9100",
+    "ALLUVIA_PORT_9100_TCP": "tcp://10.96.0.7:9100",
+    "ALLUVIA_PORT_9100_TCP_PROTO": "tcp",
+    "ALLUVIA_PORT_9100_TCP_PORT": "9100",
+    "ALLUVIA_PORT_9100_TCP_ADDR": "10.96.0.7",
+}
+
+
+@pytest.mark.parametrize("service", ["ALLUVIA", "ALLUVIA_CHURN_2"])
+def test_what_kubernetes_makes_for_a_service_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(service + name.removeprefix("ALLUVIA"), value)
+    assert read(tmp_path, BASE) == read(tmp_path, BASE)
+    monkeypatch.setenv("ALLUVIA_PORTS", "9100")
+    assert "unknown variable ALLUVIA_PORTS" in refusal(tmp_path, BASE)
+
+
+@pytest.mark.parametrize("name", [name for name in KUBERNETES if "HOST" not in name])
+def test_without_a_service_they_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, KUBERNETES[name])
+    assert f"unknown variable {name}" in refusal(tmp_path, BASE)
+
+
 def test_the_digest_is_of_the_model_alone(tmp_path: Path) -> None:
     digest = read(tmp_path, BASE).model_digest()
     elsewhere = tmp_path / "moved"

@@ -203,6 +203,13 @@ def test_what_cannot_be_built_is_refused_with_the_nearest_that_can(
         assert "\n" not in str(caught.value)
 
 
+def test_a_detector_that_is_fitted_as_a_whole_is_not_told_to_take_a_window() -> None:
+    values = {"name": "n", "task": "anomaly", "model": {"learner": "sklearn.svm.OneClassSVM"}}
+    with pytest.raises(ConfigError, match=r"fitted as a whole: name one that can, such as (.*)$"):
+        build(Config.of(values))
+    build(Config.of(values | {"model": {"learner": "river.anomaly.HalfSpaceTrees"}}))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("x = 1\ndef (:\n", "line 2: SyntaxError"), ("x = 1\n\n1 / 0\n", "line 3: ZeroDivision")],

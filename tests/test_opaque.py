@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import river
+from hypothesis import given
+from hypothesis import strategies as st
 from river import base, compose, linear_model, naive_bayes, preprocessing
 from river.feature_extraction import TFIDF, BagOfWords
 from sklearn.ensemble import (
@@ -297,3 +299,14 @@ def test_check_tells_before_the_first_checkpoint() -> None:
         check(compose.FuncTransformer(lambda x: x))
     with pytest.raises(StateError, match="trust"):
         check(Called(len, "a"))
+
+
+@given(st.lists(st.integers(0, 300) | st.sampled_from("abcdefgh"), max_size=7, unique=True))
+def test_a_small_set_yields_its_items_in_the_order_it_had(items: list[Any]) -> None:
+    """Hashes collide in it; what was there first has its place."""
+    kept = set[Any]()
+    for item in items:
+        kept.add(item)
+    assert list(loads(dumps([kept]))[0]) == list(kept)
+    many = set(range(5_000, 0, -3))
+    assert loads(dumps(many)) == many

@@ -15,6 +15,7 @@ from stream.config import Config
 from stream.errors import ConfigError, OffsetsExpiredError
 from stream.journal import Taken
 from stream.journal_segment import chain
+from stream.merge import Merge
 from stream.replay import replay
 from stream.vault_kinds import checkpoints_of, journal_end, open_vault
 from tests import partitioned, runner
@@ -89,7 +90,11 @@ def test_without_a_journal_the_merge_rule_gives_the_order(
 ) -> None:
     """Times rise from record to record here, so that the rule gives the order they came in."""
     feed(config, messages())
+    closed: list[Merge] = []
+    close = Merge.close
+    monkeypatch.setattr(Merge, "close", lambda merge: (closed.append(merge), close(merge)))
     digests = [replayed(config, "a", capsys)]
+    assert len(closed) == 1
     monkeypatch.setattr(loop, "USUAL", 7)
     digests.append(replayed(config, "b", capsys))
     alone = runner.embedded(config.folder, "alone", **one_partition(config))
