@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +14,8 @@ import pytest
 from hypothesis import settings
 
 from tests.command import CONFIG
-
-SCRIPT = Path(__file__).parent.parent / "docker" / "services.py"
+from tests.lives import World, world_of
+from tests.services import held
 
 # A shared or slow machine must not fail a property for the time it took.
 settings.register_profile("alluvia", deadline=None)
@@ -27,23 +25,8 @@ settings.load_profile("alluvia")
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Addresses and pids of a Kafka broker and a Redis that belong to this run alone."""
-    folder = tmp_path_factory.mktemp("services")
-    command = [sys.executable, str(SCRIPT), "hold", "--folder", str(folder)]
-    # They run for as long as this pipe is open, and a killed test run closes it too.
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as held:
-        assert held.stdin is not None and held.stdout is not None and held.stderr is not None
-        if not held.stdout.readline():
-            pytest.fail(f"the services did not start: {held.stderr.read().strip()}")
-        yield json.loads((folder / "services.json").read_text("utf-8"))
-        held.stdin.close()
-        assert held.wait() == 0
+    with held(tmp_path_factory.mktemp("services")) as addresses:
+        yield addresses
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +45,13 @@ def redis_url(services: dict[str, Any]) -> str:
 def topic_name() -> str:
     """Name of a topic, a group or a service that no other test uses."""
     return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.services)])
+def world(request: pytest.FixtureRequest, tmp_path: Path, topic_name: str) -> Iterator[World]:
+    """The folder of a service and its topics, on either log."""
+    with contextlib.closing(world_of(request, tmp_path, topic_name)) as made:
+        yield made
 
 
 @pytest.fixture

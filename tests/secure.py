@@ -6,10 +6,8 @@ tests give rights through it.
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ from kafka.admin import (
 )
 from redis import Redis
 
-from tests.conftest import SCRIPT
+from tests.services import held
 
 BROKER = """
 listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller,SASL_SSL://127.0.0.1:{port}
@@ -125,20 +123,8 @@ def secured(folder: Path) -> Iterator[Secured]:
     }
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
-    command = [sys.executable, str(SCRIPT), "hold", "--folder", str(folder / "services")]
-    command += ["--kafka", str(folder / "broker.properties"), "--redis", str(folder / "redis.conf")]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as held:
-        assert held.stdin is not None and held.stdout is not None and held.stderr is not None
-        started = held.stdout.readline()
-        assert started, held.stderr.read()
-        services = json.loads((folder / "services" / "services.json").read_text("utf-8"))
+    files = ("--kafka", str(folder / "broker.properties"), "--redis", str(folder / "redis.conf"))
+    with held(folder / "services", *files) as services:
         found = Secured(
             folder,
             f"127.0.0.1:{broker_port}",
@@ -152,8 +138,6 @@ def secured(folder: Path) -> Iterator[Secured]:
                 [UserScramCredentialUpsertion(USER, mechanism, PASSWORD.encode())]
             )
         yield found
-        held.stdin.close()
-        assert held.wait() == 0
 
 
 def free_ports(count: int) -> list[int]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,7 @@ import pytest
 from stream import courier as module
 from stream.errors import FencedError, LogError, UnavailableError
 from stream.log import Place
-from tests.lives import Cut, Cutting, Life, World, embedded, kafka, world_of
-
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.services)])
-def world(request: pytest.FixtureRequest, tmp_path: Path, topic_name: str) -> Iterator[World]:
-    with contextlib.closing(world_of(request, tmp_path, topic_name)) as made:
-        yield made
+from tests.lives import Cut, Cutting, Life, World, embedded, kafka
 
 
 def test_an_owner_that_was_fenced_sends_nothing_and_does_not_disturb(world: World) -> None:

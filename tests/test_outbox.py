@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,13 +16,7 @@ from stream.errors import CheckpointError
 from stream.log import Run
 from stream.outbox import Outbox
 from stream.receipt import Receipt
-from tests.lives import NO_ANSWERS, STEPS, Cut, Life, World, embedded, world_of
-
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.services)])
-def world(request: pytest.FixtureRequest, tmp_path: Path, topic_name: str) -> Iterator[World]:
-    with contextlib.closing(world_of(request, tmp_path, topic_name)) as made:
-        yield made
+from tests.lives import NO_ANSWERS, STEPS, Cut, Life, World, embedded
 
 
 def test_what_is_owed_is_sent_with_each_checkpoint_and_its_receipt(world: World) -> None:

@@ -92,7 +92,12 @@ def test_without_a_journal_the_merge_rule_gives_the_order(
     feed(config, messages())
     closed: list[Merge] = []
     close = Merge.close
-    monkeypatch.setattr(Merge, "close", lambda merge: (closed.append(merge), close(merge)))
+
+    def noted(merge: Merge) -> None:
+        closed.append(merge)
+        close(merge)
+
+    monkeypatch.setattr(Merge, "close", noted)
     digests = [replayed(config, "a", capsys)]
     assert len(closed) == 1
     monkeypatch.setattr(loop, "USUAL", 7)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SCRIPT
+from tests.services import SCRIPT
 from tests.waiting import alive, until
 
 # Holds services as the fixture does, says that they run, and waits.

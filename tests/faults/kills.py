@@ -16,7 +16,6 @@ import collections
 import contextlib
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from typing import Any
 from tests import streams
 from tests.faults.shapes import LEARNERS, SHAPES
 from tests.faults.trial import Services, TrialError, Verdict, hold
-from tests.runner import ROOT
+from tests.services import held
 
 FLOOR = 0.75
 """The least share of processes that go on from a sequence above 0."""
@@ -130,13 +129,8 @@ def services(servers: str | None, redis: str | None) -> Iterator[Services]:
         if servers and redis:
             yield Services(servers, redis, folder)
             return
-        script = [sys.executable, str(ROOT / "docker" / "services.py"), "--folder", name]
-        subprocess.run([*script, "up"], check=True, stdout=subprocess.DEVNULL)
-        try:
-            up = json.loads((folder / "services.json").read_text("utf-8"))
+        with held(folder) as up:
             yield Services(up["kafka"]["servers"], up["redis"]["url"], folder)
-        finally:
-            subprocess.run([*script, "down"], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
