@@ -28,6 +28,7 @@ LABELS = {
     "expired": ("expired", "Features whose time to wait for a label was over."),
     "evicted": ("evicted", "Features that gave way to newer ones before a label came."),
     "defaulted": ("defaulted", "Features learned with the default label."),
+    "ahead": ("ahead", "Records too far ahead of event time to move it."),
 }
 SPANS = ("overall", "recent")
 

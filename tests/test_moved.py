@@ -14,6 +14,7 @@ from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.journal import Taken
 from stream.journal_segment import chain
+from stream.label_section import LabelConfig
 from stream.sharded import ShardedService
 from stream.vault_kinds import checkpoints_of, journal_end, open_vault
 from tests import object_store, partitioned, runner
@@ -63,6 +64,17 @@ def test_one_partition_needs_no_journal_and_goes_on_after_a_crash(
     assert left == whole
     assert lineage_of(config) == 1
     assert not (config.checkpoint.path / "parts").exists()
+
+
+def test_with_ticks_one_partition_has_an_order_to_lose(config: Config) -> None:
+    record = config.record.model_copy(update={"id": "id"})
+    config = config.model_copy(
+        update={"record": record, "label": LabelConfig.model_validate({"idle": "1h"})}
+    )
+    feed(config, messages(), 1)
+    crash_at(config, 700)
+    Service(config).run(until_end=True)
+    assert lineage_of(config) == 2
 
 
 def test_after_a_crash_the_tail_is_taken_anew_in_a_new_lineage(
