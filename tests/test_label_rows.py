@@ -73,6 +73,7 @@ def test_the_summary_and_the_state_tell_of_labels(
         "evicted": 0,
         "defaulted": 0,
         "unmatched": 0,
+        "ahead": 0,
         "share_matched": MATCHED / (MATCHED + 10),
         "lag": {"last": 2 * HOUR, "recent": 2.0 * HOUR, "overall": 2.0 * HOUR},
     }
