@@ -102,7 +102,7 @@ def hold(
     TrialError
         A process died before its kill, ended without it, or hung.
     """
-    trial = _Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
+    trial = Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
     whole, killed = trial.configured("whole", 1), trial.configured("killed", 2)
     records = shape.feed(load(killed), stream, seed)
     undisturbed = None if shape.late else trial.finish(whole, 1)
@@ -135,7 +135,19 @@ def drawn_kills(shape: Shape, kills: int, below: int, draw: random.Random) -> li
 
 
 @dataclasses.dataclass(frozen=True)
-class _Trial:
+class Trial:
+    """A stream, by its name, and how to run a service over it in a process.
+
+    Attributes
+    ----------
+    services
+        Where it is.
+    shape, learner
+        How it comes, and what learns.
+    name
+        The name of the service and of its topic.
+    """
+
     services: Services
     shape: Shape
     learner: str
