@@ -66,9 +66,14 @@ class Grounds:
         """Start again what was killed, on its port and with what it kept."""
         self._script("revive")
 
-    def keep(self, keeping: bool) -> None:
-        """Let Redis keep every write that it acknowledges, or nothing, from its next start on."""
-        self._settings.write_text(KEEPING if keeping else "", "utf-8")
+    @contextlib.contextmanager
+    def remembering(self, keeping: bool) -> Iterator[None]:
+        """Let Redis keep every write that it acknowledges; or none beyond its end, for a time."""
+        if not keeping:
+            self._settle("")
+        yield
+        if not keeping:
+            self._settle(KEEPING)
 
     def limit(self, size: str) -> None:
         """Let Redis have so much memory, "0" for any, and refuse writes beyond that."""
@@ -84,6 +89,11 @@ class Grounds:
     def close(self) -> None:
         """Stop the services."""
         self._script("down")
+
+    def _settle(self, settings: str) -> None:
+        self._settings.write_text(settings, "utf-8")
+        self.kill("redis")
+        self.revive()
 
     def _running(self) -> Any:
         return json.loads((self._folder / "services.json").read_text("utf-8"))
@@ -114,11 +124,12 @@ def small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def fill(folder: Path) -> None:
-    """Leave no room on the disk of a folder."""
+def fill(folder: Path, leave: int = 0) -> None:
+    """Leave so many bytes of room on the disk of a folder."""
     with contextlib.suppress(OSError), (folder / "ballast").open("wb", 0) as file:
         while True:
             file.write(bytes(4_096))
+    os.truncate(folder / "ballast", (folder / "ballast").stat().st_size - leave)
 
 
 def clear(folder: Path) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from stream.loop import Loop
 
-SPEAK_SECONDS = 60.0
-BACK_SECONDS = 60.0
+WAITS = "waiting for it"
+"""What every line says that tells of an outage."""
+PATIENCE = 60.0
+"""Seconds in which a service must say that it waits, and in which it must go on afterwards."""
 SETTLE = 0.5
+"""Seconds until it has said that it goes on, too."""
 
 
 class Saboteur:
@@ -53,12 +56,13 @@ class Saboteur:
     ) -> None:
         self._begin, self._end, self._seconds, self._told = begin, end, seconds, told
         self._left = list(moments)
+        self._before: list[int] = []
+        self._sequence = 0
         self._ending: threading.Thread | None = None
-        self._failed = False
         self.moments: list[int] = []
         self.seconds: list[float] = []
-        self._before: list[int] = []
         self.restarts = 0
+        self.all_came = True
 
     def __call__(self, loop: Loop) -> None:
         self.restarts = loop.restarts
@@ -76,33 +80,30 @@ class Saboteur:
         ends = [*self._before[1:], len(self._told)]
         return [end - begin for begin, end in zip(self._before, ends, strict=True)]
 
-    @property
-    def all_came(self) -> bool:
-        return not self._left and not self._failed
-
     def close(self) -> None:
         """Wait until the last outage is over."""
         if self._ending is not None:
             self._ending.join()
+        self.all_came &= not self._left
 
     def _busy(self) -> bool:
         return self._ending is not None and self._ending.is_alive()
 
     def _put_right(self) -> None:
-        begun = time.monotonic()
-        before = self._before[-1]
-        while len(self._told) == before and time.monotonic() < begun + SPEAK_SECONDS:
-            time.sleep(0.02)
-        self._failed |= len(self._told) == before
+        begun, before = time.monotonic(), self._before[-1]
+        self._await(lambda: any(WAITS in line for line in self._told[before:]))
         time.sleep(self._seconds)
         at = self._sequence
         self._end()
         self.seconds.append(round(time.monotonic() - begun, 1))
-        over = time.monotonic()
-        while self._sequence == at and time.monotonic() < over + BACK_SECONDS:
-            time.sleep(0.02)
-        self._failed |= self._sequence == at
+        self._await(lambda: self._sequence > at)
         time.sleep(SETTLE)
+
+    def _await(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.all_came &= condition()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,34 @@
+"""What a service needs is taken away in mid-stream, and given back: nothing differs in the end."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tests import streams
+from tests.faults.grounds import grounds
+from tests.faults.outage import KINDS, Course
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+RECORDS = 3_000
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    with grounds(tmp_path_factory.mktemp("outage")) as place:
+        yield Course(place, "A", "sgd", streams.drifting(RECORDS, seed=3), seed=3)
+
+
+# Kafka's client leaves the socket of each refused attempt to the collector.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize("kind", ["redis forgets", "redis stalls", "broker killed"])
+def test_an_outage_changes_nothing(course: Course, kind: str) -> None:
+    figures = course.hold(kind, 1, 0.5)
+    gc.collect()
+    assert set(figures["equal"].values()) == {True}
+    assert set(figures["checks"].values()) == {True}
+    assert figures["passed"], figures
+    assert figures["restarts_counted"] == KINDS[kind].restarts
+    assert not any("WARNING" in line for line in figures["said"])
