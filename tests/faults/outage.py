@@ -45,6 +45,8 @@ DEADLINE = 300.0
 WARNINGS = 9
 """The most lines for one outage: the readers of two topics, the producer and the store say that
 they wait, and that they do not any more; and the store is another one."""
+IMPATIENT = {"request_timeout_ms": 3_000, "delivery_timeout_ms": 4_000}
+"""What Kafka's client has lost on the way it sends again no sooner than that."""
 LEAVES = itertools.cycle((48 * 1024, 0, 24 * 1024, 8 * 1024))
 """Bytes that a full disk has left: it is not always the first to write that finds it full."""
 WHOLE, HURT = 1, 2
@@ -118,7 +120,7 @@ class Course:
         """Disturb a service so often, each time for so many seconds; return what came of it."""
         kind, place = KINDS[name], self.grounds
         services = place.proxied if kind.proxied else place.services
-        path = self._trial(services).configured(name.replace(" ", "-"), HURT)
+        path = self._trial(services).configured(name.replace(" ", "-"), HURT, **IMPATIENT)
         folder = load(path).checkpoint.path
         with contextlib.ExitStack() as stack:
             stack.enter_context(place.remembering(kind.keeping))
@@ -174,6 +176,7 @@ class Course:
         return {
             "outages_at": saboteur.moments,
             "seconds_out": saboteur.seconds,
+            "seconds_back": saboteur.back,
             "lines_each": saboteur.lines,
             "restarts_counted": saboteur.restarts,
             "claims": 0 if newest is None else newest.epoch,

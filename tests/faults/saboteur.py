@@ -38,6 +38,8 @@ class Saboteur:
         The sequences at which there was one.
     seconds
         How long each was.
+    back
+        How many seconds after its end the service went on.
     lines
         How many lines the service said of each.
     restarts
@@ -61,6 +63,7 @@ class Saboteur:
         self._ending: threading.Thread | None = None
         self.moments: list[int] = []
         self.seconds: list[float] = []
+        self.back: list[float] = []
         self.restarts = 0
         self.all_came = True
 
@@ -96,7 +99,9 @@ class Saboteur:
         at = self._sequence
         self._end()
         self.seconds.append(round(time.monotonic() - begun, 1))
+        over = time.monotonic()
         self._await(lambda: self._sequence > at)
+        self.back.append(round(time.monotonic() - over, 1))
         time.sleep(SETTLE)
 
     def _await(self, condition: Callable[[], bool]) -> None:

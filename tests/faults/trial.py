@@ -153,8 +153,8 @@ class Trial:
     learner: str
     name: str
 
-    def configured(self, run: str, database: int) -> Path:
-        """Write the configuration of a run; return its file."""
+    def configured(self, run: str, database: int, **options: int) -> Path:
+        """Write the configuration of a run, with options for Kafka; return its file."""
         values = {
             "name": self.name,
             "log": {
@@ -166,6 +166,7 @@ class Trial:
                     "group_instance_id": run,
                     "batch_size": BATCH,
                     "max_partition_fetch_bytes": BATCH,
+                    **options,
                 },
             },
             "store": {"kind": "redis", "url": self.services.database(database)},
