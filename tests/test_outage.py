@@ -7,10 +7,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
 
 from tests import streams
 from tests.faults.grounds import grounds
 from tests.faults.outage import KINDS, Course
+from tests.faults.watchman import Watchman
+from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 RECORDS = 3_000
@@ -36,3 +39,15 @@ def test_an_outage_changes_nothing(
     assert figures["passed"], figures
     assert figures["restarts_counted"] == KINDS[kind].restarts
     assert not any("WARNING" in line for line in figures["said"])
+
+
+def test_the_watchman_sees_a_key_go_backwards(redis_url: str, topic_name: str) -> None:
+    key = f"alluvia:{{{topic_name}}}:prediction:k"
+    with Redis.from_url(redis_url) as redis, Watchman(redis_url, topic_name) as watchman:
+        for lineage, sequence in ((1, 5), (1, 6), (2, 3), (2, 2)):
+            assert not watchman.backwards
+            looks = watchman.looks
+            redis.hset(key, mapping={"lineage": lineage, "sequence": sequence})
+            until(lambda looks=looks: watchman.looks > looks + 1)  # type: ignore[misc]
+        redis.delete(key)
+    assert watchman.backwards == [(key, (2, 3), (2, 2))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -178,17 +178,19 @@ def test_who_is_to_stop_waits_no_longer(disk: Path) -> None:
 
 
 def test_by_default_nothing_is_waited_for(disk: Path) -> None:
-    with closing(DeadLetters(disk / "dead.db")) as dead, closing(FileJournal(Folder(disk), 1)) as journal:
-        with closing(EmbeddedStore(disk / "store.db", "name")) as store:
-            store.claim(1)
-            fill(disk)
-            with pytest.raises(StreamError, match="wanted to keep 3 dead letters"):
-                dead.add(LETTERS, 1)
-            with pytest.raises(JournalError, match="make room"):
-                journal.append(RUNS[0])
-            with pytest.raises(StoreAwayError, match="its disk has room"):
-                store.put([entry(f"{i}", 1, f'"{"x" * 2_000}"') for i in range(500)])
-            clear(disk)
+    with ExitStack() as stack:
+        dead = stack.enter_context(closing(DeadLetters(disk / "dead.db")))
+        journal = stack.enter_context(closing(FileJournal(Folder(disk), 1)))
+        store = stack.enter_context(closing(EmbeddedStore(disk / "store.db", "name")))
+        store.claim(1)
+        fill(disk)
+        with pytest.raises(StreamError, match="wanted to keep 3 dead letters"):
+            dead.add(LETTERS, 1)
+        with pytest.raises(JournalError, match="make room"):
+            journal.append(RUNS[0])
+        with pytest.raises(StoreAwayError, match="its disk has room"):
+            store.put([entry(f"{i}", 1, f'"{"x" * 2_000}"') for i in range(500)])
+        clear(disk)
 
 
 def test_what_does_not_pass_is_raised_at_once() -> None:

@@ -29,8 +29,8 @@ from typing import Any
 from learners.errors import AlluviaError
 from stream.app import Service
 from stream.config import load
-from stream.session import checkpoints_of
 from stream.shard import Shard
+from stream.vault_kinds import checkpoints_of
 from tests import streams
 from tests.faults.dying import told_of
 from tests.faults.grounds import Grounds, clear, fill, grounds, small_disk
