@@ -1,10 +1,12 @@
 """A real Kafka broker and a real Redis on free loopback ports, without Docker.
 
-    python docker/services.py up|down|status|hold [--folder .services] [--kafka FILE] [--redis FILE]
+    python docker/services.py up|down|status|hold|revive [--folder .services]
+                              [--kafka FILE] [--redis FILE]
 
 The broker's jars come from Maven Central (docker/pom.xml) and run on JDK 17 in KRaft mode. What
 runs is written to `services.json` in the folder; several folders live side by side. `hold` keeps
-them up while its input is open, so that who holds the other end takes them along when killed.
+them up while its input is open, so that who holds the other end takes them along when killed;
+`revive` starts again what died, on its port and with what it kept.
 The files hold further settings of the broker and of Redis: more listeners, TLS, users.
 """
 
@@ -24,13 +26,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 LIBS = HERE.parent / ".services" / "libs"
 PACKAGES = {"redis-server": "redis-server", "java": "openjdk-17-jre-headless", "mvn": "maven"}
+LOGS = {"kafka": "broker.log", "redis": "redis.log"}
 JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -76,13 +79,33 @@ def up(folder: Path, kafka: Path | None = None, redis: Path | None = None) -> di
     started = {"kafka": _start_broker(folder, kafka)}
     try:
         started["redis"] = _start_redis(folder, redis)
-        _await("Kafka broker", started["kafka"], _broker_answers, folder / "broker.log")
-        _await("redis-server", started["redis"], _redis_answers, folder / "redis.log")
+        for name, service in started.items():
+            _await(name, service, folder)
     except BaseException:
         for service in started.values():
             _stop(service["pid"])
         raise
     return _write(folder, started)
+
+
+def revive(folder: Path) -> dict[str, Any]:
+    """Start again what died since `up`, on its port; return what `services.json` then holds.
+
+    Raises
+    ------
+    ServicesError
+        Nothing was started there as a process, or it died again or did not answer.
+    """
+    folder = folder.resolve()
+    services = _read(folder)
+    if services is None or "compose" in services:
+        raise ServicesError(f"nothing in {folder} can be started again: run `up` without Docker")
+    for name, service in services.items():
+        if not _is_ours(service):
+            service["pid"] = _spawn(service["command"], folder / LOGS[name])
+    for name, service in services.items():
+        _await(name, service, folder)
+    return _write(folder, services)
 
 
 def down(folder: Path) -> bool:
@@ -189,17 +212,20 @@ def _start_broker(folder: Path, further: Path | None) -> dict[str, Any]:
         # Joined by "=", since such a name may begin with a dash.
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
         _run([*java, *tool, "-c", str(properties)])
-    pid = _spawn([*java, "kafka.Kafka", str(properties)], folder / "broker.log")
-    return {"servers": f"127.0.0.1:{port}", "port": port, "pid": pid, "program": "java"}
+    command = [*java, "kafka.Kafka", str(properties)]
+    pid = _spawn(command, folder / LOGS["kafka"])
+    servers = f"127.0.0.1:{port}"
+    return {"servers": servers, "port": port, "pid": pid, "program": "java", "command": command}
 
 
 def _start_redis(folder: Path, settings: Path | None) -> dict[str, Any]:
     (port,) = _free_ports(1)
     first = [str(settings)] if settings else []
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
-    pid = _spawn(["redis-server", *first, *options], folder / "redis.log")
+    command = ["redis-server", *first, *options]
+    pid = _spawn(command, folder / LOGS["redis"])
     url = f"redis://127.0.0.1:{port}/0"
-    return {"url": url, "port": port, "pid": pid, "program": "redis-server"}
+    return {"url": url, "port": port, "pid": pid, "program": "redis-server", "command": command}
 
 
 def _spawn(command: Sequence[str], log: Path) -> int:
@@ -212,19 +238,18 @@ def _spawn(command: Sequence[str], log: Path) -> int:
     return process.pid
 
 
-def _await(
-    name: str, service: dict[str, Any], answers: Callable[[dict[str, Any]], bool], log: Path
-) -> None:
+def _await(name: str, service: dict[str, Any], folder: Path) -> None:
+    answers = _broker_answers if name == "kafka" else _redis_answers
     deadline = time.monotonic() + START_SECONDS
     while not (_is_ours(service) and answers(service)):
+        time.sleep(0.05)  # a process that has only just begun shows no name yet
         if not _is_ours(service) or time.monotonic() > deadline:
-            lines = log.read_text("utf-8", "replace").strip().splitlines()
+            lines = (folder / LOGS[name]).read_text("utf-8", "replace").strip().splitlines()
             lines = [line for line in lines if "Exception:" in line] or lines
             fate = "died" if not _is_ours(service) else f"did not answer in {START_SECONDS:.0f} s"
             raise ServicesError(
-                f"the {name} on port {service['port']} {fate}: {lines[-1] if lines else 'no log'}"
+                f"{name} on port {service['port']} {fate}: {lines[-1] if lines else 'no log'}"
             )
-        time.sleep(0.05)
 
 
 def _ask(port: int, question: bytes) -> bytes:
@@ -309,7 +334,7 @@ def _write(folder: Path, services: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    actions = {"up": up, "down": down, "status": status, "hold": hold}
+    actions = {"up": up, "down": down, "status": status, "hold": hold, "revive": revive}
     parser.add_argument("action", choices=actions)
     parser.add_argument("--folder", type=Path, default=Path(".services"))
     parser.add_argument("--kafka", type=Path, help="further properties of the broker")

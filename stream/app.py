@@ -114,9 +114,11 @@ class Service:
             shard = new_shard(self.config)
             while assigned(logs, stop, enter):
                 shard = new_shard(self.config)
-                session = Session(self.config, shard, logs, store, self._order, self._accept_gap)
+                session = Session(
+                    self.config, shard, logs, store, stop, self._order, self._accept_gap
+                )
                 with contextlib.suppress(PartitionsRevokedError):
-                    session.run(stop, watch, start, until, enter)
+                    session.run(watch, start, until, enter)
                     break
             return shard
 

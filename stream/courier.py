@@ -6,6 +6,7 @@ transaction, with a receipt. Who starts after a crash reads the receipt and send
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -158,6 +159,10 @@ class Courier:
                     return False
                 if waited > QUIET:
                     self._tell("no answer yet")
+                    waited = 0.0
+                    # Kafka's client leaves the socket of each refused attempt to the collector,
+                    # which is switched off while the loop runs.
+                    gc.collect()
             try:
                 future.result()
                 if self._told:

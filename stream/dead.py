@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.errors import StreamError
+from stream.patience import at_once, is_full, outlast
 from stream.private import make_file, make_folder
 
 FILE = "dead.db"
@@ -53,14 +54,22 @@ class DeadLetters:
 
     A record met again after a crash is the same letter, and stays one.
 
+    Parameters
+    ----------
+    path
+        The file, made if it is missing.
+    stop
+        A disk that is full is waited for until this says so; by default not at all.
+
     Raises
     ------
     StreamError
         The file cannot be opened, or, by any call, it is damaged or has no room.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stop: Callable[[], bool] = at_once) -> None:
         self._path = path
+        self._stop = stop
         with self._asking(f"wanted a file for dead letters at {path}", "check its folder"):
             make_file(path)
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -74,11 +83,16 @@ class DeadLetters:
         """Keep letters; those already there stay as they are."""
         wanted = f"wanted to keep {len(letters)} dead letters at {self._path}"
         remedy = "make room; the run goes on from the last checkpoint"
-        with self._asking(wanted, remedy), self._db:
+        rows = [(lineage, *letter) for letter in letters]
+        with self._asking(wanted, remedy):
+            what = f"the file of dead letters {self._path}"
+            outlast(lambda: self._insert(rows), is_full, self._stop, what)
+
+    def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
+        with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(lineage, *letter) for letter in letters],
+                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
 
     def letters(self) -> Iterator[DeadLetter]:
@@ -115,11 +129,11 @@ class DeadLetters:
         return self._asking(f"wanted to read dead letters at {self._path}", "check its disk")
 
 
-def open_dead(config: Config) -> DeadLetters:
+def open_dead(config: Config, stop: Callable[[], bool] = at_once) -> DeadLetters:
     """Open the file of dead letters beside the checkpoints."""
     with suppress(OSError):  # told by the file, when it finds no folder
         make_folder(config.checkpoint.path)
-    return DeadLetters(config.checkpoint.path / FILE)
+    return DeadLetters(config.checkpoint.path / FILE, stop)
 
 
 def has_dead(config: Config) -> bool:

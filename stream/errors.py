@@ -43,6 +43,10 @@ class StoreError(StreamError):
     """The store cannot be reached or refuses a write."""
 
 
+class StoreAwayError(StoreError):
+    """The store takes no writes for now; it is worth trying again."""
+
+
 class RecordFailedError(LearnerFailedError):
     """A record made the learner raise.
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from stream.errors import CheckpointError
+from stream.patience import at_once, is_full, outlast
 from stream.private import make_folder
 from stream.vault import checked
 
 SWEEP_AGE = 60.0
+
+T = TypeVar("T")
 
 
 class Folder:
@@ -26,6 +31,8 @@ class Folder:
     path
         Made by the first write if it is missing, readable by its owner only. A folder that was
         there is the user's, as are its permissions.
+    stop
+        A disk that is full is waited for until this says so; by default not at all.
 
     Raises
     ------
@@ -34,9 +41,10 @@ class Folder:
         without which two owners could both believe that they published.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stop: Callable[[], bool] = at_once) -> None:
         self.path = path
         self.place = str(path)
+        self._stop = stop
         self._parts = path / "parts"
         self._made = False
 
@@ -44,7 +52,7 @@ class Folder:
         """See `Vault.create`."""
         temporary = self._write_temporary(data)
         try:
-            os.link(temporary, self.path / name)
+            self.outlast(functools.partial(os.link, temporary, self.path / name))
         except FileExistsError:
             return False
         finally:
@@ -60,7 +68,8 @@ class Folder:
         if path.exists() and path.stat().st_size == len(data):
             os.utime(path)  # or a sweep could take it before it is named
         else:
-            os.replace(self._write_temporary(data), path)
+            temporary = self._write_temporary(data)
+            self.outlast(functools.partial(os.replace, temporary, path))
         return name
 
     def holds(self, part: str, size: int) -> bool:
@@ -121,12 +130,12 @@ class Folder:
         if not self._made:
             self._make()
         path = self._parts / f"{uuid.uuid4().hex}.tmp"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+        self.outlast(functools.partial(_write, path, data))
         return path
+
+    def outlast(self, action: Callable[[], T]) -> T:
+        """Carry out an action, again and again while the disk is full; return what it returns."""
+        return outlast(action, is_full, self._stop, f"the folder {self.path}")
 
     def _make(self) -> None:
         path = self.path
@@ -145,6 +154,18 @@ class Folder:
                 f"wanted a folder with hard links for checkpoints at {self.path}, got: "
                 f"{error.strerror}: set [checkpoint] path to a local folder that can be written"
             ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        path.unlink()  # what was written would take up the room that is waited for
+        raise
 
 
 def _try_links(folder: Path) -> None:

@@ -92,9 +92,9 @@ class Held:
             self._open.callback(store.close)
             shard = self.shards[partition] = new_shard(config)
             shares = [hub.share(partition) for hub in self._hubs]
-            session = Session(config, shard, shares, store, accept_gap=self._accept_gap)
+            session = Session(config, shard, shares, store, self._stop, accept_gap=self._accept_gap)
             mine = {place: end for place, end in (ends or {}).items() if place[1] == partition}
-            turns = session.turns(self._stop, watch, None, mine or None, lambda phase: None)
+            turns = session.turns(watch, None, mine or None, lambda phase: None)
             self._turns[partition] = self._open.enter_context(contextlib.closing(turns))
             self._turn(partition)
 

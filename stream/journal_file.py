@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 from stream.errors import JournalError
@@ -91,7 +92,7 @@ class FileJournal:
     def _begin(self) -> None:
         path = self._folder.path / segment_name(self._epoch)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = self._folder.outlast(functools.partial(os.open, path, flags, 0o600))
         self._size = 0
         self._write(self._lines.begin(self.end))
         folder = os.open(self._folder.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -102,12 +103,21 @@ class FileJournal:
 
     def _write(self, line: bytes) -> None:
         assert self._descriptor is not None
-        rest = memoryview(line)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        os.fdatasync(self._descriptor)
+        self._folder.outlast(functools.partial(_add, self._descriptor, self._size, line))
         self._size += len(line)
         self.end = Mark(self._epoch, self._size)
+
+
+def _add(descriptor: int, size: int, line: bytes) -> None:
+    """Append a line to a segment of some size, the whole of it or nothing."""
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fdatasync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def last_mark(folder: Folder, signer: Signer | None = None) -> Mark | None:

@@ -247,17 +247,27 @@ class Poller:
     def _watch(self, heard: bool) -> None:
         """Say once that the broker went away, and once that it is back."""
         now = time.monotonic()
-        if heard:
-            self._heard = now
-        elif now - self._heard > SILENT_SECONDS:
-            self._heard = now
-            nodes = [broker.node_id for broker in self._network.cluster.brokers()]
-            silent = not any(map(self._network.connected, nodes))
-            if silent and not self._silent:
-                _LOGGER.warning("the broker at %s went away; waiting for it", self._servers)
-            elif self._silent and not silent:
-                _LOGGER.warning("the broker at %s is back", self._servers)
-            self._silent = silent
+        if not heard and now - self._heard <= SILENT_SECONDS:
+            return
+        self._heard = now
+        silent = not heard and not self._answered(now)
+        if silent and not self._silent:
+            _LOGGER.warning("the broker at %s does not answer; waiting for it", self._servers)
+        elif self._silent and not silent:
+            _LOGGER.warning("the broker at %s answers again", self._servers)
+        self._silent = silent
+
+    def _answered(self, now: float) -> bool:
+        """Return whether a broker is connected, and no answer is overdue."""
+        manager = self._network._manager
+        open_ones = [conn for conn in tuple(manager._conns.values()) if conn.connected]
+        due = now - SILENT_SECONDS - self._consumer.config["fetch_max_wait_ms"] / 1000
+        for conn in open_ones:
+            with contextlib.suppress(IndexError):  # nothing was asked, or is asked any more
+                _, _, sent, *_ = conn.in_flight_requests[0]
+                if sent < due:
+                    return False
+        return bool(open_ones)
 
     def _halt(self, error: LogError) -> None:
         self._consumer.pause(*self._live)

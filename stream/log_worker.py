@@ -234,7 +234,7 @@ def main() -> None:
             return
         asked = opening.decode(first)
         worker = Worker(end, asked)
-        logging.basicConfig(level=asked.level, handlers=[_Relay(worker)])
+        logging.basicConfig(level=asked.level, format="%(message)s", handlers=[_Relay(worker)])
         logging.captureWarnings(True)
         try:
             worker.run()

@@ -201,6 +201,11 @@ class Loop:
         """Return how many records are still to come, None if unknown."""
         return self._intake.lag()
 
+    @property
+    def restarts(self) -> int:
+        """How often the store was found to be another server than the one claimed."""
+        return self._writer.store.restarts
+
     def _taken(self) -> tuple[int, int]:
         return len(self._since), len(self.shard.positions)
 

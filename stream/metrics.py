@@ -57,6 +57,8 @@ def families(progress: Progress, since: float) -> Iterator[Metric]:
     yield _gauge("checkpoint_age_seconds", "Seconds since the last checkpoint.", age)
     stall = "Seconds for which the last checkpoint held the stream up."
     yield _gauge("checkpoint_stall_seconds", stall, progress.stall)
+    text = "Times the store was found to be another server, which may have forgotten predictions."
+    yield CounterMetricFamily("alluvia_store_restarts", text, progress.restarts)
     yield _gauge("members", "Members of the ensemble.", len(model["members"]))
     yield _gauge("lineage", "The lineage of the model.", model["lineage"])
     yield from _scores(model["scores"])

@@ -73,9 +73,11 @@ class Panel:
     def _frame(self, progress: Progress) -> RenderableType:
         model = progress.model
         scores, members = score_table(model["scores"]), model["members"]
-        skipped = [Text(f"a window was skipped: {reason}") for reason in model["skipped"][-1:]]
+        notes = [Text(f"a window was skipped: {reason}") for reason in model["skipped"][-1:]]
+        if progress.restarts:
+            notes.append(Text(f"another server took the store's place {progress.restarts} times"))
         parts: list[RenderableType] = [_figures(progress)]
-        left = self._console.height - FRAME_LINES - self._lines(Group(*parts, *skipped))
+        left = self._console.height - FRAME_LINES - self._lines(Group(*parts, *notes))
         for size, table in (
             (scores.row_count, lambda n: score_table(model["scores"], n)),
             (len(members), lambda n: member_table(members[-n:])),
@@ -85,7 +87,7 @@ class Panel:
                 parts += ["", fitted]
                 left -= 1 + self._lines(fitted)
         title = f"{self._title}  model {model['version']}"
-        return Frame(Group(*parts, *skipped), title=title, title_align="left", border_style="blue")
+        return Frame(Group(*parts, *notes), title=title, title_align="left", border_style="blue")
 
     def _fitted(self, table: Callable[[int], Table], size: int, lines: int) -> Table | None:
         """Return a table of as many rows as fit into some lines, None if not one does."""

@@ -33,6 +33,8 @@ class Progress:
         None if unknown.
     checkpoint_age, stall
         Seconds since the last checkpoint, and how long it held the stream up.
+    restarts
+        How often the store was found to be another server: it may have forgotten predictions.
     """
 
     model: dict[str, Any]
@@ -42,6 +44,7 @@ class Progress:
     behind: float | None
     checkpoint_age: float
     stall: float
+    restarts: int
 
 
 class Pace:
@@ -88,6 +91,7 @@ class Pace:
             _behind(loop.shard, lag, self._wall()),
             here[0] - loop.saved_at,
             loop.stall,
+            loop.restarts,
         )
 
     def overall(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from stream.log_kinds import open_log, open_producer
 from stream.loop import Loop
 from stream.manifest import Position
 from stream.outbox import Outbox
+from stream.patience import is_away, outlast
 from stream.phase import Phase
 from stream.rescue import Rescue
 from stream.shard import Shard
@@ -52,6 +54,8 @@ class Session:
         Where records come from, acquired.
     store
         Where predictions go.
+    stop
+        Asked between blocks, and wherever something is waited for.
     order
         Returns the records of the logs in an order of its own; None takes them as they come.
     accept_gap
@@ -64,6 +68,7 @@ class Session:
         shard: Shard,
         logs: Sequence[Log],
         store: Store,
+        stop: Stop,
         order: Order | None = None,
         accept_gap: bool = False,
     ) -> None:
@@ -71,22 +76,22 @@ class Session:
         self._shard = shard
         self._logs = logs
         self._store = store
+        self._stop = stop
         self._order = order
         self._accept_gap = accept_gap
-        self._checkpoints = checkpoints_of(config)
+        self._checkpoints = checkpoints_of(config, stop)
         self._files = {log.topic: log for log in logs if isinstance(log, FileLog)}
         self._replays = order is not None or bool(self._files)
 
     def run(
         self,
-        stop: Stop,
         watch: Watch,
         start: Mapping[Place, int] | None,
         ends: Mapping[Place, int] | None,
         enter: Enter,
     ) -> None:
         """Take records to the last of the `turns`."""
-        with contextlib.closing(self.turns(stop, watch, start, ends, enter)) as turns:
+        with contextlib.closing(self.turns(watch, start, ends, enter)) as turns:
             next(turns, None)
             with tuned():
                 for _ in turns:
@@ -94,7 +99,6 @@ class Session:
 
     def turns(
         self,
-        stop: Stop,
         watch: Watch,
         start: Mapping[Place, int] | None,
         ends: Mapping[Place, int] | None,
@@ -116,11 +120,11 @@ class Session:
             journal = stack.enter_context(contextlib.closing(self._claim()))
             dead = None
             if self._config.dead.topic is None:
-                dead = stack.enter_context(contextlib.closing(open_dead(self._config)))
-            courier = open_courier(self._config, self._checkpoints, self._logs, stop)
+                dead = stack.enter_context(contextlib.closing(open_dead(self._config, self._stop)))
+            courier = open_courier(self._config, self._checkpoints, self._logs, self._stop)
             if courier is not None:
                 stack.enter_context(contextlib.closing(courier)).resume()
-            writer = stack.enter_context(contextlib.closing(Writer(self._store, stop)))
+            writer = stack.enter_context(contextlib.closing(Writer(self._store, self._stop)))
             rescue = Rescue(self._open_reader, self._config.dead.skip_share)
 
             def loop_over(intake: Intake, ordered: bool = False) -> Loop:
@@ -132,9 +136,9 @@ class Session:
                 )  # fmt: skip
 
             enter(Phase.CATCHING_UP)
-            if not self._warm_up(loop_over, stop, watch):
+            if not self._warm_up(loop_over, watch):
                 return  # stopped in the middle of the file: the next start goes on in it
-            if not self._follow(journal.tail(), loop_over, stop, watch):
+            if not self._follow(journal.tail(), loop_over, watch):
                 return
             known = len(self._shard.positions)
             count = self._begin(start)
@@ -146,7 +150,7 @@ class Session:
             enter(Phase.READY)
             try:
                 yield
-                yield from loop.turns(stop, ends, watch)
+                yield from loop.turns(self._stop, ends, watch)
             except PartitionsRevokedError:
                 with contextlib.suppress(FencedError):
                     loop.save()
@@ -177,7 +181,8 @@ class Session:
         claimed = checkpoints.claim(self._shard.snapshot())
         self._shard.restore(claimed, checkpoints.state)
         try:
-            self._store.claim(checkpoints.epoch)
+            claim = functools.partial(self._store.claim, checkpoints.epoch)
+            outlast(claim, is_away, self._stop, "the store")
         except FencedError as error:
             raise FencedError(
                 f"{error}; or, if {checkpoints.place} was emptied on purpose, give the "
@@ -187,7 +192,7 @@ class Session:
         mark = None if claimed.journal is None else Mark(**claimed.journal)
         if config.checkpoint.url is not None and not checkpoints.left(claimed.parent):
             self._begin_anew()
-        return open_journal(config, checkpoints.epoch, mark)
+        return open_journal(config, checkpoints.epoch, mark, self._stop)
 
     def _leave(self) -> None:
         """Note a clean end where the journal does not tell of what came behind a checkpoint."""
@@ -205,7 +210,7 @@ class Session:
                 self._shard.lineage,
             )
 
-    def _warm_up(self, loop_over: Callable[[Intake], Loop], stop: Stop, watch: Watch) -> bool:
+    def _warm_up(self, loop_over: Callable[[Intake], Loop], watch: Watch) -> bool:
         """Learn the file to warm up with, if there is one; return whether it has ended."""
         path = self._config.record.warm_up
         if path is None or self._shard.begun(self._logs[0].topic):
@@ -216,18 +221,16 @@ class Session:
             self._shard.begin(file.topic, {0: 0})
         live = Live([file])
         live.seek(self._shard.positions.values())
-        loop_over(live).run(stop, None, watch)
+        loop_over(live).run(self._stop, None, watch)
         return file.ended
 
-    def _follow(
-        self, tail: list[Entry], loop_over: Callable[[Intake], Loop], stop: Stop, watch: Watch
-    ) -> bool:
+    def _follow(self, tail: list[Entry], loop_over: Callable[[Intake], Loop], watch: Watch) -> bool:
         """Take what was journalled since the checkpoint in that order; return whether all was."""
         history = History(tail, self._shard.positions.values(), self._open_reader)
         with contextlib.closing(history):
             if not history.ended:
                 logger.info("following the journal: %s records", history.lag())
-                loop_over(history).run(stop, None, watch)
+                loop_over(history).run(self._stop, None, watch)
             return history.ended
 
     def _begin(self, start: Mapping[Place, int] | None) -> int:

@@ -41,7 +41,15 @@ class Store(Protocol):
     """Predictions by key, under one service's name.
 
     Safe to use from two threads at once: one that writes, one that reads.
+
+    Attributes
+    ----------
+    restarts
+        How often another server was found in the place of the one claimed: what that had not
+        kept is gone until it is written again.
     """
+
+    restarts: int
 
     def claim(self, epoch: int) -> None:
         """Become the owner; an owner of a lower epoch can write no more.
@@ -50,6 +58,8 @@ class Store(Protocol):
         ------
         FencedError
             A higher epoch has been claimed.
+        StoreAwayError
+            The store was there before, and takes no writes for now.
         StoreError
             The store cannot be reached.
         """
@@ -62,6 +72,8 @@ class Store(Protocol):
         ------
         FencedError
             Another owner claimed a higher epoch.
+        StoreAwayError
+            The store takes no writes for now; put the same entries again.
         StoreError
             The store cannot be reached, or refuses the write.
         """

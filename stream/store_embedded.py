@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stream.errors import FencedError, StoreError
+from stream.errors import FencedError, StoreAwayError, StoreError
+from stream.patience import is_full
 from stream.private import make_file
 from stream.store import Entry
 
@@ -73,6 +74,8 @@ class EmbeddedStore:
     StoreError
         The file cannot be opened, or is not such a store.
     """
+
+    restarts = 0
 
     def __init__(
         self,
@@ -161,7 +164,7 @@ class EmbeddedStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(
+            raise (StoreAwayError if is_full(error) else StoreError)(
                 f"wanted the store {self._path} to answer, got '{error}': check that the file is "
                 "one of Alluvia's, its disk has room and no other program holds it"
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any, TypeVar
@@ -12,12 +11,14 @@ from typing import Any, TypeVar
 import msgspec
 from redis import exceptions as failures
 
-from stream.errors import FencedError, StoreError
+from stream.errors import FencedError, StoreAwayError, StoreError
 from stream.redis_server import Server, place
 from stream.store import Entry
 
 T = TypeVar("T")
 
+# A network that swallows packets must not be waited for as long as the system would.
+_DEFAULTS = {"socket_timeout": 5.0, "socket_connect_timeout": 5.0}
 # Keys in a guarded call, and one call at a time: Redis runs a pipeline without a look at anybody
 # else, so that a reader would wait for all of it.
 _CHUNK = 32
@@ -28,7 +29,7 @@ _LIBRARY = _SOURCE.replace("@VERSION@", _VERSION)
 _CLAIM, _PUT = f"alluvia_claim_{_VERSION}", f"alluvia_put_{_VERSION}"
 
 _REFUSED = (failures.AuthenticationError, failures.AuthorizationError)
-_PASSING = (
+_LOST = (
     failures.ConnectionError,
     failures.TimeoutError,
     failures.ClusterDownError,
@@ -36,6 +37,8 @@ _PASSING = (
     failures.AskError,
     failures.RedisClusterException,
 )
+# What a server says that cannot save, misses its replicas or runs a long script.
+_FOR_NOW = ("MISCONF", "NOREPLICAS", "BUSY")
 _REMEDIES: tuple[tuple[type[failures.RedisError], str], ...] = (
     (failures.AuthenticationError, "check the user and password in the store's URL"),
     (failures.NoPermissionError, "give the ACL user the commands listed in docs/redis.md"),
@@ -68,8 +71,11 @@ class RedisStore:
     partition
         The one whose shard writes here, as an owner of its own; None for one model of all. Its
         prediction gives way to one of another partition only if that one's record is not older.
-    patience
-        Seconds for which a write waits for a server that was lost after it had been reached.
+
+    Attributes
+    ----------
+    restarts
+        See `Store`: how often the `run_id` of the server was another one than before.
 
     Raises
     ------
@@ -84,7 +90,6 @@ class RedisStore:
         ttl_ms: int | None = None,
         options: Mapping[str, Any] | None = None,
         partition: int | None = None,
-        patience: float = 120.0,
     ) -> None:
         if not name or set(name) & set("{}"):
             raise StoreError(f"wanted a name without braces, got {name!r}: rename the service")
@@ -92,17 +97,19 @@ class RedisStore:
         self._owner = f"alluvia:{{{name}}}:owner" + (f"/{partition}" if self._apart else "")
         self._prefix = f"alluvia:{{{name}}}:prediction:"
         self._ttl = str(ttl_ms or 0)
-        self._patience = patience
         self._place = place(url)
-        self._server = Server(url, self._owner, options or {})
+        self._server = Server(url, self._owner, _DEFAULTS | dict(options or {}))
         self._encode = msgspec.msgpack.Encoder().encode
         self._epoch: int | None = None
         self._reached = False
+        self._run_id: str | None = None
+        self.restarts = 0
 
     def claim(self, epoch: int) -> None:
         """Become the owner; see `Store.claim`. The same epoch may be claimed again."""
         self._epoch = epoch
         self._call(_CLAIM, 1, self._owner, epoch)
+        self._compare()
 
     def put(self, entries: Sequence[Entry]) -> int:
         """Write newer entries; see `Store.put`.
@@ -120,6 +127,7 @@ class RedisStore:
             written += self._call(
                 _PUT, len(keys) + 1, self._owner, *keys, encode((*head, part, self._apart))
             )
+        self._compare()
         return written
 
     def get(self, keys: Sequence[str]) -> list[Entry | None]:
@@ -144,30 +152,34 @@ class RedisStore:
             self._server.execute("FUNCTION", "LOAD", "REPLACE", _LIBRARY)
             return int(self._server.execute("FCALL", *call))
 
-        return self._attempt(attempt, self._patience if self._reached else 0.0)
+        return self._attempt(attempt)
 
-    def _attempt(self, task: Callable[[], T], patience: float = 0.0) -> T:
-        """Run a task until it ends, or for `patience` seconds while the server is lost."""
-        deadline = time.monotonic() + patience
-        pause = 0.05
-        while True:
-            try:
-                result = task()
-                self._reached = True
-                return result
-            except _PASSING as error:
+    def _compare(self) -> None:
+        """Notice a server that is another process than before: it may have forgotten something."""
+        lines = self._attempt(lambda: self._server.execute("INFO", "server"))
+        run_id = lines["run_id"]
+        if self._run_id not in (None, run_id):
+            self.restarts += 1
+            _logger.warning(
+                "Redis at %s was started again, or a replica took over: predictions that it did "
+                "not keep are gone until their keys come again",
+                self._place,
+            )
+        self._run_id = run_id
+
+    def _attempt(self, task: Callable[[], T]) -> T:
+        try:
+            result = task()
+        except (failures.RedisError, failures.RedisClusterException) as error:
+            if isinstance(error, _LOST):
                 self._server.lost()
-                if isinstance(error, _REFUSED) or time.monotonic() + pause > deadline:
-                    raise self._failure(error) from error
-                if pause == 0.05:
-                    _logger.warning("Lost Redis at %s, waiting for it: %s", self._place, error)
-            except failures.RedisError as error:
-                raise self._failure(error) from error
-            time.sleep(pause)
-            pause = min(pause * 2, 2.0)
+            raise self._failure(error) from error
+        self._reached = True
+        return result
 
     def _failure(self, error: Exception) -> StoreError | FencedError:
         text = str(error).rstrip(".")
+        kind = StoreAwayError if self._reached and _passes(error) else StoreError
         if text.startswith("FENCED"):
             return FencedError(
                 f"wanted to write with epoch {self._epoch}, got epoch {text.split()[1]} "
@@ -178,15 +190,23 @@ class RedisStore:
                 f"wanted a certificate that is trusted from Redis at {self._place}, got one that "
                 f"is not ({text}): set ssl_ca_certs in [store.options] to the file of its authority"
             )
-        if isinstance(error, _PASSING) and not isinstance(error, _REFUSED):
-            return StoreError(
+        if isinstance(error, _LOST) and not isinstance(error, _REFUSED):
+            return kind(
                 f"wanted Redis at {self._place}, got no answer ({text}): start it, "
                 "or correct the store's URL"
             )
         if "executing the script" in text or text.startswith("ACL failure"):
             error = failures.NoPermissionError(text)  # as redis-py names it outside a function
-        remedy = next(remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
-        return StoreError(f"wanted Redis at {self._place} to answer, got {text!r}: {remedy}")
+        remedy = next(remedy for type_, remedy in _REMEDIES if isinstance(error, type_))
+        return kind(f"wanted Redis at {self._place} to answer, got {text!r}: {remedy}")
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a server that was there may take writes again by itself."""
+    if isinstance(error, failures.OutOfMemoryError):
+        return True
+    lost = isinstance(error, _LOST) and not isinstance(error, _REFUSED)
+    return lost or str(error).startswith(_FOR_NOW)
 
 
 def _entry(key: str, row: Sequence[str | None]) -> Entry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from stream.bucket import Bucket
 from stream.checkpoint import Checkpoints
@@ -11,20 +12,25 @@ from stream.folder import Folder
 from stream.journal import Journal, Mark
 from stream.journal_carried import CarriedJournal
 from stream.journal_file import FileJournal, last_mark
+from stream.patience import at_once
 from stream.vault import Vault
 
 
-def open_vault(config: Config) -> Vault:
-    """Return the place of a service's checkpoints; nothing is made before something is written."""
+def open_vault(config: Config, stop: Callable[[], bool] = at_once) -> Vault:
+    """Return the place of a service's checkpoints; nothing is made before something is written.
+
+    A disk that is full is waited for until `stop` says so; by default not at all.
+    """
     place = config.checkpoint
-    return Folder(place.path) if place.url is None else Bucket(place.url, place.options)
+    return Folder(place.path, stop) if place.url is None else Bucket(place.url, place.options)
 
 
-def checkpoints_of(config: Config) -> Checkpoints:
-    """Return the checkpoints of a service."""
+def checkpoints_of(config: Config, stop: Callable[[], bool] = at_once) -> Checkpoints:
+    """Return the checkpoints of a service; see `open_vault`."""
     model = json.loads(config.model_fields_json())
     keep, signer = config.checkpoint.keep, config.signer()
-    return Checkpoints(open_vault(config), config.name, model, config.model_digest(), keep, signer)
+    vault, digest = open_vault(config, stop), config.model_digest()
+    return Checkpoints(vault, config.name, model, digest, keep, signer)
 
 
 def shards_of(config: Config) -> list[Config]:
@@ -35,9 +41,11 @@ def shards_of(config: Config) -> list[Config]:
     return [config.of_partition(p) for p in sorted(int(n.removeprefix(SHARD)) for n in names)]
 
 
-def open_journal(config: Config, epoch: int, mark: Mark | None) -> Journal:
-    """Return the journal of an owner who goes on from a mark; see `FileJournal`."""
-    vault, signer = open_vault(config), config.signer()
+def open_journal(
+    config: Config, epoch: int, mark: Mark | None, stop: Callable[[], bool]
+) -> Journal:
+    """Return the journal of an owner who goes on from a mark; see `FileJournal`, `open_vault`."""
+    vault, signer = open_vault(config, stop), config.signer()
     if isinstance(vault, Folder):
         return FileJournal(vault, epoch, mark, signer)
     return CarriedJournal(vault, mark, signer)

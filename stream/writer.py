@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import functools
 import threading
 from collections.abc import Callable, Sequence
 
 from stream.errors import StoreError
+from stream.patience import is_away, outlast
 from stream.store import Entry, Store
 
 WAITING = 2
@@ -17,18 +19,19 @@ GRACE = 5.0
 class Writer:
     """A thread that writes blocks in order, a few behind the loop at most.
 
-    An error of the store is raised by the next `put` or `drain`.
+    A store that takes no writes for now is waited for; any other error of it is raised by the next
+    `put` or `drain`.
 
     Parameters
     ----------
     store
         Where the blocks go.
     stop
-        Once it says so, a store that does not answer is waited for 5 seconds, no longer.
+        Once it says so, a store that takes no writes is waited for 5 seconds, no longer.
     """
 
     def __init__(self, store: Store, stop: Callable[[], bool]) -> None:
-        self._store = store
+        self.store = store
         self._stop = stop
         self._queue: collections.deque[Sequence[Entry]] = collections.deque()
         self._changed = threading.Condition()
@@ -80,7 +83,8 @@ class Writer:
                     return
                 entries = self._queue[0]
             try:
-                self._store.put(entries)
+                put = functools.partial(self.store.put, entries)
+                outlast(put, is_away, lambda: self._closed, "the store")
             except Exception as error:
                 self._error = error
             with self._changed:

@@ -1,11 +1,10 @@
 """What only Redis can do to a store: refuse, forget, die, move, and be read by others."""
 
-import logging
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stream.errors import StoreError
+from stream.errors import StoreAwayError, StoreError
+from stream.store import Entry
 from stream.store_redis import RedisStore
+from stream.writer import Writer
 from tests.test_store import entry
 from tests.waiting import until
 
 pytestmark = pytest.mark.services
 
-COMMANDS = "+fcall +function|load +get +set +hmget +hset +hdel +pexpire +unlink".split()
+COMMANDS = "+fcall +function|load +get +set +hmget +hset +hdel +pexpire +unlink +info".split()
 
 
 def free_port() -> int:
@@ -184,8 +185,11 @@ def test_a_full_server_refuses_with_the_remedy(serve: Serve) -> None:
     store.claim(1)
     server.client.config_set("maxmemory-policy", "noeviction")
     server.client.config_set("maxmemory", "1mb")
-    with pytest.raises(StoreError, match="raise Redis' maxmemory"):
+    with pytest.raises(StoreAwayError, match="raise Redis' maxmemory"):
         store.put([entry("a", 1)])
+    with pytest.raises(StoreError, match="raise Redis' maxmemory") as first:
+        RedisStore(server.url, "fraud").claim(1)
+    assert not isinstance(first.value, StoreAwayError)
     server.client.config_set("maxmemory", "0")
     assert store.put([entry("a", 1)]) == 1
     store.close()
@@ -203,7 +207,7 @@ def test_a_replica_refuses_with_the_remedy(serve: Serve) -> None:
 
 def test_a_wrong_password_is_not_waited_for(serve: Serve) -> None:
     server = serve("--requirepass", "right")
-    store = RedisStore(server.url, "fraud", options={"password": "hush"}, patience=1e9)
+    store = RedisStore(server.url, "fraud", options={"password": "hush"})
     with pytest.raises(StoreError, match="check the user and password") as caught:
         store.claim(1)
     assert "hush" not in str(caught.value)
@@ -218,29 +222,77 @@ def test_a_server_that_is_killed_in_mid_put_is_waited_for(
     before = [entry(f"before-{i}", 1) for i in range(100)]
     during = [entry(f"during-{i}", 1) for i in range(1_000)]
     store.claim(1)
-    store.put(before)
-    server.client.client_pause(60_000, all=False)
-    put = threading.Thread(target=store.put, args=(during,))
-    with caplog.at_level(logging.WARNING):
-        put.start()
+    with closing(store), closing(Writer(store, lambda: False)) as writer:
+        writer.put(before)
+        writer.drain()
+        server.client.client_pause(60_000, all=False)
+        writer.put(during)
         until(lambda: server.client.info("clients")["blocked_clients"] == 1)
         server.kill()
-        until(lambda: "Lost Redis" in caplog.text)
+        until(lambda: "waiting for it" in caplog.text)
         server.start()
-        put.join()
-    assert caplog.text.count("Lost Redis") == 1
-    everything = before + during
-    assert store.get([e.key for e in everything]) == everything
+        writer.drain()
+        everything = before + during
+        assert store.get([e.key for e in everything]) == everything
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" (")[0] for line in told[:1]] == ["the store takes no writes"]
+    assert sorted(told[1:])[1:] == ["the store takes writes again"]
+    assert "was started again" in sorted(told[1:])[0]
+
+
+def test_another_server_in_its_place_is_noticed_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve()
+    store = RedisStore(server.url, "fraud")
+    for epoch in (1, 2):
+        store.claim(epoch)
+        store.put([entry("a", epoch)])
+    assert (store.restarts, caplog.text) == (0, "")
+    for restarts in (1, 2):
+        server.kill()
+        server.start()
+        until(lambda: put(store, entry("b", 1)))
+        assert store.put([entry("b", 2)]) == 1
+        assert store.restarts == restarts
+        assert caplog.text.count("was started again, or a replica took over") == restarts
+        assert store.get(["a"]) == [None]
     store.close()
 
 
-def test_patience_ends(serve: Serve) -> None:
+def put(store: RedisStore, one: Entry) -> bool:
+    """Put an entry; return whether that was possible."""
+    try:
+        return store.put([one]) == 1
+    except StoreAwayError:
+        return False
+
+
+def test_a_lost_server_is_told_from_one_that_was_never_there(serve: Serve) -> None:
     server = serve()
-    store = RedisStore(server.url, "fraud", patience=0.2)
+    store = RedisStore(server.url, "fraud")
     store.claim(1)
     server.kill()
-    with pytest.raises(StoreError, match="got no answer"):
+    with pytest.raises(StoreAwayError, match="got no answer"):
         store.put([entry("a", 1)])
+    with pytest.raises(StoreAwayError, match="got no answer"):
+        store.claim(2)
+    with closing(RedisStore(server.url, "fraud")) as other:
+        with pytest.raises(StoreError, match="got no answer") as caught:
+            other.claim(1)
+        assert not isinstance(caught.value, StoreAwayError)
+    store.close()
+
+
+def test_a_server_that_cannot_save_is_one_to_wait_for(serve: Serve) -> None:
+    server = serve()
+    store = RedisStore(server.url, "fraud")
+    store.claim(1)
+    server.client.config_set("min-replicas-to-write", 1)
+    with pytest.raises(StoreAwayError, match="NOREPLICAS"):
+        store.put([entry("a", 1)])
+    server.client.config_set("min-replicas-to-write", 0)
+    assert store.put([entry("a", 1)]) == 1
     store.close()
 
 

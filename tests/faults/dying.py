@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -213,7 +213,7 @@ def _dying_folder(death: Death) -> type[Folder]:
     """Return a class: what opens a folder asks whether it is one."""
 
     class Dying(DyingFolder):
-        def __init__(self, path: Path) -> None:
+        def __init__(self, path: Path, stop: Callable[[], bool]) -> None:
             super().__init__(path, death)
 
     return Dying

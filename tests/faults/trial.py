@@ -102,7 +102,7 @@ def hold(
     TrialError
         A process died before its kill, ended without it, or hung.
     """
-    trial = _Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
+    trial = Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
     whole, killed = trial.configured("whole", 1), trial.configured("killed", 2)
     records = shape.feed(load(killed), stream, seed)
     undisturbed = None if shape.late else trial.finish(whole, 1)
@@ -135,14 +135,26 @@ def drawn_kills(shape: Shape, kills: int, below: int, draw: random.Random) -> li
 
 
 @dataclasses.dataclass(frozen=True)
-class _Trial:
+class Trial:
+    """A stream, by its name, and how to run a service over it in a process.
+
+    Attributes
+    ----------
+    services
+        Where it is.
+    shape, learner
+        How it comes, and what learns.
+    name
+        The name of the service and of its topic.
+    """
+
     services: Services
     shape: Shape
     learner: str
     name: str
 
-    def configured(self, run: str, database: int) -> Path:
-        """Write the configuration of a run; return its file."""
+    def configured(self, run: str, database: int, **options: int) -> Path:
+        """Write the configuration of a run, with options for Kafka; return its file."""
         values = {
             "name": self.name,
             "log": {
@@ -154,6 +166,7 @@ class _Trial:
                     "group_instance_id": run,
                     "batch_size": BATCH,
                     "max_partition_fetch_bytes": BATCH,
+                    **options,
                 },
             },
             "store": {"kind": "redis", "url": self.services.database(database)},
