@@ -88,6 +88,7 @@ def test_the_metrics_are_those_of_the_model(ensemble: Config) -> None:
     assert last["alluvia_dead_letters_total"] == 1
     assert last["alluvia_lag_records"] == 0
     assert last["alluvia_members"] == 4
+    assert last["alluvia_store_restarts_total"] == 0
     assert last["alluvia_scored_total"] == RECORDS
     assert last["alluvia_ready"] == 1
     for span in ("overall", "recent"):
