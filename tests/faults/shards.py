@@ -55,7 +55,7 @@ store.url = "{redis}"
 [log]
 kind = "kafka"
 servers = "{servers}"
-options.session_timeout_ms = 3000
+options.session_timeout_ms = 6000
 options.heartbeat_interval_ms = 500
 """
 
@@ -68,13 +68,17 @@ class Trial:
         tables = ON_KAFKA.format(name=name, redis=place.redis, servers=place.servers)
         self._path = place.folder / f"{name}.toml"
         self._path.write_text(TEXT.format(name=name, tables=tables), "utf-8")
+        self._errors = place.folder / f"{name}.errors"
         self.config = load(self._path)
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Start one more instance."""
         command = [sys.executable, "-m", "stream.cli", "run", str(self._path)]
-        self.running.append(subprocess.Popen(command, cwd=runner.ROOT, stdout=subprocess.DEVNULL))
+        with self._errors.open("ab") as errors:
+            self.running.append(
+                subprocess.Popen(command, cwd=runner.ROOT, stdout=subprocess.DEVNULL, stderr=errors)
+            )
 
     def end(self, number: int, by: signal.Signals) -> int:
         """End an instance; return its exit code."""
@@ -108,7 +112,8 @@ class Trial:
         while not done():
             ended = [process.returncode for process in self.running if process.poll() is not None]
             if ended or time.monotonic() > deadline:
-                raise TrialError(f"wanted {wanted}, got {self.taken():,}; ended: {ended}")
+                said = self._errors.read_text("utf-8").splitlines()[-3:]
+                raise TrialError(f"wanted {wanted}, got {self.taken():,}; ended: {ended}, {said}")
             time.sleep(0.2)
 
     def expected(self, partition: int) -> str:
