@@ -234,6 +234,10 @@ def _spawn(command: Sequence[str], log: Path) -> int:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
+    # On a busy machine a program has begun before its name shows, by which it is told later.
+    shown = Path(f"/proc/{process.pid}/cmdline")
+    while shown.exists() and process.poll() is None and not shown.read_bytes():
+        time.sleep(0.001)
     process.returncode = 0  # it outlives this program on purpose: no ResourceWarning
     return process.pid
 
