@@ -31,10 +31,15 @@ check: setup  ## ruff, mypy and the fast tests
 bench: setup  ## measure against peers, with a real Kafka and Redis
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.lookup
+	$(BIN)/python -m benchmarks.overhead
 
 faults: setup  ## break it on purpose: 200 SIGKILLs in mid-stream, about half an hour
 	$(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.faults.outage
+	$(BIN)/python -m tests.faults.corrupt
+	$(BIN)/python -m tests.faults.replaying
+	$(BIN)/python -m tests.faults.fuzz
+	$(BIN)/python -m tests.faults.soak
 
 services-up: setup  ## start a real Kafka and Redis on free ports, without Docker
 	$(BIN)/python docker/services.py up
