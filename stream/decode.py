@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from learners.base import LEARN, PREDICT, Classes, Task
-from stream.block import Block, Row, Tombstone
+from stream.block import Block, Cells, Tombstone
 from stream.fields import Parts, name_in, name_of, take_parts, time_in, weight_in
 from stream.label_section import LabelConfig
 from stream.labels import Labels
@@ -85,7 +85,7 @@ class Decoder:
 
         Records at the places in `skips` are set aside unseen, with the reason there.
         """
-        rows: list[Row] = []
+        rows: list[Cells] = []
         block = Block.of(run, start, rows, self.classes)
         apart = self._late is not None and self._late.topic == run.topic
         read = self._label_apart if apart else self._row
@@ -118,44 +118,45 @@ class Decoder:
             raise RefusedRecordError(f"wanted a JSON object, got {WORD_FOR[type(row)]}")
         return row
 
-    def _row(self, run: Run, place: int, row: dict[str, Any]) -> Row:
+    def _row(self, run: Run, place: int, row: dict[str, Any]) -> Cells:
         record, late = self._record, self._late
         parts = take_parts(row, record)
-        label, key = parts.label, None
+        given_id, given_key, given_time, given_weight, label = parts
+        key = name = None
         if late is not None and late.topic is None and label is not None:
             if not self.schema.holds(row):
                 return self._label(run, place, parts, record)
         if record.key is not None:
-            key = name_in(parts.key, record.key, "key")
+            key = name_in(given_key, record.key, "key")
         elif run.keys[place] is not None:
             key = name_of(run.keys[place])
-        time = run.times[place] if record.time is None else time_in(parts.time, record.time)
-        weight = 1.0 if record.weight is None else weight_in(parts.weight, record.weight)
+        time = run.times[place] if record.time is None else time_in(given_time, record.time)
+        weight = 1.0 if record.weight is None else weight_in(given_weight, record.weight)
         if label is not None:
             self._labels.check(label, record.label)
         # What has its label needs no id to meet it by.
-        meets = late is not None and (parts.id is not None or label is None)
-        name = name_in(parts.id, str(record.id), "id") if meets else None
+        if late is not None and (given_id is not None or label is None):
+            name = name_in(given_id, str(record.id), "id")
         features = self.schema.features(row)
         op, target = self._alone, math.nan
         if label is not None:
             op, target = BOTH, self._labels.target(label)
         if weight == 0.0:
             op &= PREDICT  # it teaches nothing, and some trees divide by it
-        return Row(features, op, target, weight, time, place, key, name)
+        return features, op, target, weight, time, place, key, name
 
-    def _label_apart(self, run: Run, place: int, row: dict[str, Any]) -> Row:
+    def _label_apart(self, run: Run, place: int, row: dict[str, Any]) -> Cells:
         return self._label(run, place, take_parts(row, self._apart), self._apart)
 
-    def _label(self, run: Run, place: int, parts: Parts, paths: RecordConfig) -> Row:
+    def _label(self, run: Run, place: int, parts: Parts, paths: RecordConfig) -> Cells:
         """Return the row of a label without features; the parts were at these paths."""
+        given_id, _, given_time, _, label = parts
         if paths.id is None:
             name = name_of(run.keys[place])
         else:
-            name = name_in(parts.id, paths.id, "id")
-        time = run.times[place] if paths.time is None else time_in(parts.time, paths.time)
-        if parts.label is None:
+            name = name_in(given_id, paths.id, "id")
+        time = run.times[place] if paths.time is None else time_in(given_time, paths.time)
+        if label is None:
             raise RefusedRecordError(f"wanted a label in {paths.label!r}, got none")
-        self._labels.check(parts.label, paths.label)
-        target = self._labels.target(parts.label)
-        return Row({}, LEARN, target, 1.0, time, place, None, name)
+        self._labels.check(label, paths.label)
+        return {}, LEARN, self._labels.target(label), 1.0, time, place, None, name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from stream.labels import LARGEST
 from stream.schema import WORD_FOR, RefusedRecordError, take_out
@@ -14,19 +14,13 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
-class Parts(NamedTuple):
-    """What a record holds at the configured paths, unchecked; None where nothing is."""
-
-    id: Any
-    key: Any
-    time: Any
-    weight: Any
-    label: Any
+Parts = tuple[Any, Any, Any, Any, Any]
+"""Id, key, time, weight and label of a record, unchecked; None where nothing is."""
 
 
 def take_parts(row: dict[str, Any], record: RecordConfig) -> Parts:
     """Remove and return the parts of a decoded object; what is left are its features."""
-    return Parts(
+    return (
         None if record.id is None else take_out(row, record.id),
         None if record.key is None else take_out(row, record.key),
         None if record.time is None else take_out(row, record.time),
