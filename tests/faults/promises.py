@@ -16,17 +16,23 @@ from stream.log import Run
 from stream.sections import RecordConfig
 
 KEYS = (b"k", None, b"", b"\xff")
-LATE = {"label": "y", "id": "id", "time": "t", "weight": "w"}
+LATE = RecordConfig(label="y", id="id", time="t", weight="w")
 KINDS = {"n": "number", "b": "bool", "c": "category", "s": "text"}
-WAYS: list[tuple[Task, dict[str, Any], dict[str, Any] | None]] = [
-    (Task.CLASSIFICATION, {"label": "y"}, None),
-    (Task.CLASSIFICATION, {"label": "y", "key": "k.id", "types": KINDS, "positive": "UP"}, None),
-    (Task.CLASSIFICATION, LATE, {"default": "no"}),
-    (Task.CLASSIFICATION, LATE | {"classes": [False, True]}, {"topic": "t", "keyed_by_id": True}),
-    (Task.REGRESSION, {"label": "a.y", "time": "a.t", "leave_out": ["z"]}, None),
-    (Task.REGRESSION, LATE | {"take": ["x", "a.b"]}, {"topic": "t", "id": "of.id"}),
-    (Task.ANOMALY, {"weight": "w", "max_bytes": "100B"}, None),
-    (Task.ANOMALY, LATE, {}),
+WAYS: list[tuple[Task, RecordConfig, LabelConfig | None]] = [
+    (Task.CLASSIFICATION, RecordConfig(label="y"), None),
+    (
+        Task.CLASSIFICATION,
+        RecordConfig.model_validate(
+            {"label": "y", "key": "k.id", "types": KINDS, "positive": "UP", "max_bytes": "100B"}
+        ),
+        None,
+    ),
+    (Task.CLASSIFICATION, LATE, LabelConfig(default="no")),
+    (Task.CLASSIFICATION, LATE, LabelConfig(topic="t", keyed_by_id=True)),
+    (Task.REGRESSION, RecordConfig(label="a.y", time="a.t", leave_out=["z"]), None),
+    (Task.REGRESSION, LATE, LabelConfig(topic="t", id="of.id")),
+    (Task.ANOMALY, RecordConfig(weight="w", take=["x", "a.b"]), None),
+    (Task.ANOMALY, LATE, LabelConfig()),
 ]
 """Task, [record] and [label] of a decoder."""
 PAIRS = 128
@@ -71,9 +77,7 @@ def config(data: bytes, folder: Path) -> None:
 
 def _decoder(way: int) -> Decoder:
     task, record, late = WAYS[way % len(WAYS)]
-    labels = None if late is None else LabelConfig(**late)
-    classes, pairs = Classes(record.get("classes", ())), way >= PAIRS
-    return Decoder(RecordConfig(**record), task, classes, pairs, labels)
+    return Decoder(record, task, Classes(), way >= PAIRS, late)
 
 
 def _run(keys: list[bytes | None], values: list[bytes | None], first: int = 0) -> Run:

@@ -174,7 +174,7 @@ class Trial:
             **self.shape.tables(self.name, run, self.learner),
         }
         path = self.services.folder / f"{self.name}-{run}.toml"
-        path.write_text("\n".join(_lines(values)), "utf-8")
+        path.write_text("\n".join(toml(values)), "utf-8")
         return path
 
     def finish(self, path: Path, database: int, *arguments: str) -> Left:
@@ -187,11 +187,11 @@ class Trial:
         return left_by(load(path), told, self.services.database(database))
 
 
-def _lines(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def toml(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield tables as lines of TOML."""
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _lines(value, f"{prefix}{name}.")
+            yield from toml(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name} = {json.dumps(value)}"
 
