@@ -178,15 +178,15 @@ def stream(records: int, seed: int) -> tuple[list[Message], list[Letter], dict[s
     odd = dict(zip(places[1::2], _in_turn([*ODD, "no key"], len(dealt)), strict=True))
     messages, letters = [], []
     for i in range(records):
-        key: bytes | None = b"k%d" % draw.randrange(997)
-        value: bytes | None = _record(draw)
-        error = ""
+        key, value = b"k%d" % draw.randrange(997), _record(draw)
+        message = Message(key, value, 1_000 * i)
         if i in corrupt:
-            key, value, error = _corrupted(corrupt[i], key, value)
-            letters.append(Letter(i, 1_000 * i, key, value, error))
+            letters.append(Letter(i, 1_000 * i, *_corrupted(corrupt[i], key, value)))
+            message = message._replace(key=letters[-1].key, value=letters[-1].value)
         elif i in odd:
-            key, value = (None, value) if odd[i] == "no key" else (key, ODD[odd[i]](value))
-        messages.append(Message(key, value, 1_000 * i))
+            told = {"key": None} if odd[i] == "no key" else {"value": ODD[odd[i]](value)}
+            message = message._replace(**told)
+        messages.append(message)
     return messages, letters, collections.Counter(corrupt.values())
 
 
@@ -253,7 +253,7 @@ def _plain(config: Config, messages: Iterable[Message], letters: Iterable[Letter
             label = row.pop("label", None)
             if label is not None:
                 model.learn_one({name: x for name, x in row.items() if x is not None}, label)
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def _counted(shard: Shard, messages: Sequence[Message], letters: Sequence[Letter]) -> bool:

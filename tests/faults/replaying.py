@@ -161,7 +161,7 @@ class _History:
     def _written(self, cut: Cut) -> Path:
         """Write a configuration that fetches and saves so; nothing else of it differs."""
         size, polled, saved = cut
-        options = {"batch_size": BATCH, "max_partition_fetch_bytes": size}
+        options: dict[str, Any] = {"batch_size": BATCH, "max_partition_fetch_bytes": size}
         options |= {"max_poll_records": polled, "group_instance_id": self.name}
         log = {"kind": "kafka", "servers": self.place.servers, "options": options}
         values = {
