@@ -31,7 +31,7 @@ from tests.decoding import BAD, GOOD
 from tests.faults.promises import WAYS
 
 TARGETS = ("decode", "config")
-LONGEST = 8_192
+LONGEST = 4_096
 SLOW_SECONDS = 10
 """An input that takes longer counts as one that hangs."""
 WORDS = {

@@ -55,9 +55,10 @@ def decode(data: bytes) -> None:
         block = parts.decode(_run(keys[i : i + 1], values[i : i + 1], i), i)
         rows += _rows(block, i)
         dead += block.dead
-        state = json.loads(json.dumps(parts.state()))
-        parts = _decoder(way[0])
-        parts.restore(state)
+        if i == len(lines) // 2:
+            state = json.loads(json.dumps(parts.state()))
+            parts = _decoder(way[0])
+            parts.restore(state)
     assert repr((rows, dead)) == repr((_rows(at_once), at_once.dead))
     assert json.dumps(parts.state()) == json.dumps(whole.state())
 
