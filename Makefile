@@ -33,7 +33,7 @@ bench: setup  ## measure against peers, with a real Kafka and Redis
 	$(BIN)/python -m benchmarks.lookup
 	$(BIN)/python -m benchmarks.overhead
 
-faults: setup  ## break it on purpose: kills, corrupt records, replays, fuzzing, a soak; over an hour
+faults: setup  ## break it on purpose: kills, outages, bad records, replays, fuzzing, a soak
 	$(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.faults.outage
 	$(BIN)/python -m tests.faults.corrupt

@@ -27,8 +27,8 @@ from stream.config import Config
 from stream.log import Message
 from stream.log_kinds import read_topic
 from stream.model import build
-from stream.session import checkpoints_of
 from stream.shard import Shard
+from stream.vault_kinds import checkpoints_of
 from tests import runner
 from tests.faults.kills import services
 from tests.faults.trial import Services
