@@ -34,6 +34,9 @@ bench: setup  ## measure against peers, with a real Kafka and Redis
 
 faults: setup  ## break it on purpose: 200 SIGKILLs in mid-stream, about half an hour
 	$(BIN)/python -m tests.faults.kills
+	$(BIN)/python -m tests.faults.zombie
+	$(BIN)/python -m tests.faults.rebalance
+	$(BIN)/python -m tests.faults.torn
 
 services-up: setup  ## start a real Kafka and Redis on free ports, without Docker
 	$(BIN)/python docker/services.py up

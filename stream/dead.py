@@ -81,6 +81,12 @@ class DeadLetters:
                 [(lineage, *letter) for letter in letters],
             )
 
+    def count(self) -> int:
+        """Return how many letters there are, of all lineages."""
+        with self._reading():
+            count: int = self._db.execute("SELECT count(*) FROM dead").fetchone()[0]
+        return count
+
     def letters(self) -> Iterator[DeadLetter]:
         """Yield the letters of the newest lineage in the order of their positions."""
         with self._reading():
