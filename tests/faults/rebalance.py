@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.config import load
-from stream.session import checkpoints_of
+from stream.vault_kinds import checkpoints_of
 from tests import streams
 from tests.faults.kills import services, stream_of, tell
 from tests.faults.member import Member, TrialError
