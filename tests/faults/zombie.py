@@ -27,6 +27,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,24 +112,15 @@ class Zombie:
     """
 
     def __init__(self, path: Path, at: int, moment: str, alone: bool) -> None:
-        self._path, self._moment, self._alone, self._sequence = path, moment, alone, 0
+        self._moment, self._alone = moment, alone
         where = ("--at", str(at), "--moment", moment, "--silence", str(SILENCE))
         self.member = Member(path, "--stop", "--command", "--pace", str(PACE), *where)
+        self._waiting = ThreadPoolExecutor(1)
+        self._standing = self._waiting.submit(self._stop)
 
     def stand(self) -> None:
-        """Wait until it stands still; from here on its session runs out."""
-        sequence = self.member.met(self._moment)
-        if sequence is None:
-            raise TrialError(
-                f"wanted a stand at {self._moment}, got exit {self.member.code}: "
-                f"{self.member.errors[-1:]}"
-            )
-        self._sequence = sequence
-        if self._moment == "outside":
-            self.member.send(signal.SIGSTOP)
-        # One that stops itself is not stopped twice, or it would stop again once it is woken.
-        waiting.until(lambda: self.member.stands)
-        self._signal_readers(signal.SIGSTOP)
+        """Wait until it stands still; from there on its session runs out."""
+        self._standing.result()
 
     def wake(self, published: int, stored: Callable[[], dict[str, Version]]) -> Woken:
         """Wake it, after another published checkpoints, and wait for its end."""
@@ -149,7 +141,7 @@ class Zombie:
         return Woken(
             self._moment,
             self._alone,
-            self._sequence,
+            self._standing.result(),
             code,
             next(iter(self.member.errors[-1:]), "nothing said"),
             published,
@@ -160,6 +152,22 @@ class Zombie:
     def close(self) -> None:
         """End it, wherever it stands."""
         self.member.close()
+        self._waiting.shutdown()
+
+    def _stop(self) -> int:
+        """Let it stand still as soon as it meets its moment; return the sequence."""
+        sequence = self.member.met(self._moment)
+        if sequence is None:
+            raise TrialError(
+                f"wanted a stand at {self._moment}, got exit {self.member.code}: "
+                f"{self.member.errors[-1:]}"
+            )
+        if self._moment == "outside":
+            self.member.send(signal.SIGSTOP)
+        # One that stops itself is not stopped twice, or it would stop again once it is woken.
+        waiting.until(lambda: self.member.stands)
+        self._signal_readers(signal.SIGSTOP)
+        return sequence
 
     def _signal_readers(self, number: signal.Signals) -> None:
         for reader in () if self._alone else self.member.readers():
