@@ -33,13 +33,18 @@ bench: setup  ## measure against peers, with a real Kafka and Redis
 	$(BIN)/python -m benchmarks.lookup
 	$(BIN)/python -m benchmarks.overhead
 
-faults: setup  ## break it on purpose: kills, outages, bad records, replays, fuzzing, a soak
+faults: setup  ## break it on purpose, for about two hours: kills, outages, zombies, bad records, a soak
 	$(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.faults.outage
 	$(BIN)/python -m tests.faults.corrupt
 	$(BIN)/python -m tests.faults.replaying
 	$(BIN)/python -m tests.faults.fuzz
 	$(BIN)/python -m tests.faults.soak
+	$(BIN)/python -m tests.faults.zombie
+	$(BIN)/python -m tests.faults.rebalance
+	$(BIN)/python -m tests.faults.torn
+	$(BIN)/python -m tests.faults.shards
+	$(BIN)/python -m tests.faults.slow
 
 services-up: setup  ## start a real Kafka and Redis on free ports, without Docker
 	$(BIN)/python docker/services.py up

@@ -18,6 +18,7 @@ from stream import manifest, parts
 from stream.config import differences
 from stream.errors import CheckpointError, FencedError, SignatureError
 from stream.journal import Mark
+from stream.journal_segment import segments
 from stream.manifest import Manifest, Position
 from stream.signature import Signer
 from stream.vault import Vault
@@ -187,7 +188,9 @@ class Checkpoints:
         owner = uuid.uuid4().hex
         for _ in range(CLAIMS):
             # In this order: what is published in between takes the number, and is not lost.
-            number = self._highest() + 1
+            # In this order: what is published in between takes the number, and is not lost.
+            # Nor is a number taken again whose claim is lost: its part of the journal may be there.
+            number = max([self._highest(), *segments(self._vault)]) + 1
             newest = self.newest()
             with self._writing():
                 claim = self._claim_of(newest, first, number, owner)

@@ -95,6 +95,12 @@ class DeadLetters:
                 "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
 
+    def count(self) -> int:
+        """Return how many letters there are, of all lineages."""
+        with self._reading():
+            count: int = self._db.execute("SELECT count(*) FROM dead").fetchone()[0]
+        return count
+
     def letters(self) -> Iterator[DeadLetter]:
         """Yield the letters of the newest lineage in the order of their positions."""
         with self._reading():

@@ -113,7 +113,8 @@ class Held:
                 self._take()
             except PartitionsRevokedError as error:
                 for turns in self._turns.values():
-                    with contextlib.suppress(PartitionsRevokedError):
+                    # In a rebalance another instance may have claimed the model by now.
+                    with contextlib.suppress(PartitionsRevokedError, FencedError):
                         turns.throw(error)
                 raise
 

@@ -119,15 +119,17 @@ def chain(
     parts = []
     while end is not None:
         segment = Segment(vault, end.segment, signer)
-        if not segment.begun or segment.size < end.at:
+        first = mark.at if mark is not None and end.segment == mark.segment else 0
+        # One that ends before the mark would be gone on from with a gap.
+        wanted, held = max(first, end.at), min(segment.size, end.at)
+        if not segment.begun or held < wanted:
             raise JournalError(
-                f"wanted {end.at} bytes of the journal's segment {vault.place}/"
-                f"{segment_name(end.segment)}, got {segment.size}: bring it back from a copy, or "
+                f"wanted {wanted} bytes of the journal's segment {vault.place}/"
+                f"{segment_name(end.segment)}, got {held}: bring it back from a copy, or "
                 "rebuild with `alluvia replay`"
             )
-        reached = mark is not None and end.segment == mark.segment
-        parts.append((segment, mark.at if mark is not None and reached else 0, end.at))
-        if reached:
+        parts.append((segment, first, end.at))
+        if mark is not None and end.segment == mark.segment:
             break
         end = segment.parent
     else:

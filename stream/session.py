@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from stream.checkpoint import Checkpoints
 from stream.config import Config
 from stream.courier import Courier
-from stream.dead import open_dead
+from stream.dead import FILE, DeadLetters, open_dead
 from stream.errors import FencedError, LogError, PartitionsRevokedError
 from stream.file_log import FileLog
 from stream.idle import Idle
@@ -121,6 +121,7 @@ class Session:
             dead = None
             if self._config.dead.topic is None:
                 dead = stack.enter_context(contextlib.closing(open_dead(self._config, self._stop)))
+                self._miss(dead)
             courier = open_courier(self._config, self._checkpoints, self._logs, self._stop)
             if courier is not None:
                 stack.enter_context(contextlib.closing(courier)).resume()
@@ -152,9 +153,9 @@ class Session:
                 yield
                 yield from loop.turns(self._stop, ends, watch)
             except PartitionsRevokedError:
-                with contextlib.suppress(FencedError):
-                    loop.save()
-                    self._leave()
+                # Refused where another instance has claimed the model: this one says so, and ends.
+                loop.save()
+                self._leave()
                 raise
             self._leave()
 
@@ -209,6 +210,16 @@ class Session:
                 "taken anew, in lineage %s",
                 self._shard.lineage,
             )
+
+    def _miss(self, dead: DeadLetters) -> None:
+        """Say which letters were lost with their file, or moved away with it."""
+        wanted, held = self._shard.counts["set_aside"], dead.count()
+        if held < wanted:
+            logger.warning(
+                "of %s dead letters that were set aside %s has %s: bring it back from a copy if "
+                "they are wanted",
+                wanted, self._config.checkpoint.path / FILE, held,
+            )  # fmt: skip
 
     def _warm_up(self, loop_over: Callable[[Intake], Loop], watch: Watch) -> bool:
         """Learn the file to warm up with, if there is one; return whether it has ended."""

@@ -3,6 +3,7 @@
 import multiprocessing
 import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from stream import manifest
 from stream.checkpoint import name_of
 from stream.errors import CheckpointError, FencedError
+from stream.folder import Folder
+from stream.journal import Tick
+from stream.journal_file import FileJournal
 from tests.states import checkpoints, filled, sequence_of, snapshot
 
 pytestmark = pytest.mark.slow
@@ -120,6 +124,19 @@ def test_of_owners_that_claim_at_once_one_goes_on(tmp_path: Path, kind: str) -> 
     assert len({lineage for _, _, lineage in found}) == 1
     assert any(what == "published" for what, _, _ in found)
     assert sequence_of(checkpoints(tmp_path)) in (0, 1)
+
+
+def test_a_claim_that_is_lost_does_not_cost_the_journal(tmp_path: Path) -> None:
+    """Under its number the next owner would write over what was taken since."""
+    filled(tmp_path, 5)
+    lost = checkpoints(tmp_path).claim(snapshot()).number
+    with closing(FileJournal(Folder(tmp_path), lost)) as journal:
+        journal.append(Tick(1_000))
+    (tmp_path / name_of(lost)).unlink()
+    claimed = checkpoints(tmp_path).claim(snapshot())
+    assert claimed.number == lost + 1
+    with closing(FileJournal(Folder(tmp_path), claimed.epoch)) as journal:
+        assert journal.tail() == [Tick(1_000)]
 
 
 def test_what_is_torn_is_told_once(

@@ -129,6 +129,15 @@ def test_a_segment_cut_before_a_mark_is_told(tmp_path: Path) -> None:
         list(chain(Folder(tmp_path), None, mark))
 
 
+def test_a_last_segment_cut_before_the_mark_is_told(tmp_path: Path) -> None:
+    """Its owner took more by then: what comes next would follow on a gap."""
+    mark = written(tmp_path, 1, *ENTRIES)
+    path = segment(tmp_path, 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(JournalError, match="bring it back"):
+        tail(tmp_path, 2, mark)
+
+
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     written(tmp_path, 1, ENTRIES[0])
     assert segment(tmp_path, 1).stat().st_mode & 0o777 == 0o600

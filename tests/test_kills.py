@@ -33,7 +33,7 @@ def test_kills_change_nothing(
 ) -> None:
     services = Services(kafka_servers, redis_url, tmp_path)
     stream = streams.drifting(records, seed=7)
-    figures = judged(hold(services, SHAPES[shape], learner, stream, len(moments), seed))
+    figures = judged(*hold(services, SHAPES[shape], learner, stream, len(moments), seed))
     assert set(figures["equal"].values()) == {True}
     assert figures["passed"]
     assert set(figures["moments"]) == moments

@@ -1,30 +1,33 @@
 """A service that dies: it kills itself with SIGKILL at a moment of the path, at a sequence.
 
-    python -m tests.faults.dying CONFIG.toml [--at SEQUENCE --moment MOMENT | --replay CONFIG.toml]
+    python -m tests.faults.dying CONFIG.toml [--at SEQUENCE --moment MOMENT] [--stop] [--command]
+    python -m tests.faults.dying CONFIG.toml --replay CONFIG.toml
 
 The doubles here only cause the fault; what they wrap is the real path. Just before its death the
-process writes the moment and the sequence as one line. One that comes to the end of its log
-writes what its live shard holds, so that nothing is read through a checkpoint; with --replay it
-is not killed, and takes the journal of another service to its end, into a model of its own.
+process writes the moment and the sequence as one line. One that comes to the end of its log, or
+is told by a signal to leave, writes what its live shard holds, so that nothing is read through a
+checkpoint. With --stop it stands still there with SIGSTOP, once, and goes on when it is woken;
+with --command it is `alluvia run`, with the exit code of that. With --replay it is not killed,
+and takes the journal of another service to its end, into a model of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import json
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from learners.base import State
 from learners.digests import digest
-from stream import app, manifest, replay, session, vault_kinds
+from stream import app, cli, log_kinds, manifest, replay, session, vault_kinds
 from stream.checkpoint import Checkpoints
 from stream.config import Config, load
 from stream.errors import PartitionsRevokedError
@@ -34,8 +37,10 @@ from stream.intake import Came, History, Intake
 from stream.journal import Tick
 from stream.log import Message, Place, Run
 from stream.log_kinds import open_producer
+from stream.log_process import SILENCE_SECONDS, ProcessLog
 from stream.loop import Loop
 from stream.manifest import Manifest
+from stream.process import Interruption
 from stream.producer import Producer
 from stream.receipt import Receipt
 from stream.report import finite
@@ -43,62 +48,25 @@ from stream.shard import Shard
 from stream.store import Entry, Store
 from stream.store_kinds import open_store
 from tests.faults import sending
-
-MOMENTS = (
-    "restoring",  # the learner is restored, and nothing else of the checkpoint
-    "fetched",  # records have come, and nothing was done with them
-    "learned",  # the block is learned, and nothing of it is stored
-    "storing",  # half of the block is in the store
-    "stored",  # the whole block is in the store
-    "revoked",  # the partitions are taken away, and all but the manifest is saved
-    "parts",  # one part of a checkpoint is written
-    "unpublished",  # all parts are written, the manifest is not
-    "published",  # the manifest is there, and nobody has heard of it
-    "late",  # a block before a checkpoint waits for the store
-    "outside",  # whenever another process's SIGKILL comes
-    *sending.MOMENTS,  # around the transaction of the outbox, and inside it
-)
-ORDERED = (
-    "journalled",  # it is written down which records are next, and they are not taken
-    "following",  # what was journalled and not saved is being taken once more
-)
-"""Moments of a service whose order no log alone tells."""
+from tests.faults.moments import MOMENTS, ORDERED, Death
 
 LATE_SECONDS = 0.3
 """How long a block is kept from the store: time enough to publish a checkpoint that must wait."""
 
 
-class Death:
-    """When to die."""
-
-    def __init__(self, at: int, moment: str) -> None:
-        self.at = at
-        self.moment = moment
-        self.taken = 0
-        self.claimed = self.revoked = False
-        self.published = threading.Event()
-
-    def meet(self, moment: str, sequence: int) -> None:
-        """Die if this is the moment, from a sequence on; only one moment comes before the claim."""
-        ready = self.claimed or moment == "restoring"
-        if moment == self.moment and ready and sequence >= self.at:
-            os.write(1, f"{moment} {sequence}\n".encode())
-            if moment != "outside":
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
 class DyingLoop(Loop):
-    """A loop of which a block ends at the sequence of death."""
+    """A loop of which a block ends at the sequence of death, and takes its time."""
 
     def __init__(
-        self, death: Death, shard: Shard, intake: Intake, *given: Any, **named: Any
+        self, death: Death, pace: float, shard: Shard, intake: Intake, *given: Any, **named: Any
     ) -> None:
         super().__init__(shard, intake, *given, **named)
-        self._death = death
+        self._death, self._pace = death, pace
         self._follows = isinstance(intake, History)
 
     def step(self, came: Came) -> None:
         death = self._death
+        time.sleep(self._pace)
         if isinstance(came, Run):
             death.taken = self.shard.sequence + len(came)
             death.meet("fetched", death.taken)
@@ -219,18 +187,25 @@ def _dying_folder(death: Death) -> type[Folder]:
     return Dying
 
 
-def run(config: Config, death: Death) -> Shard:
-    """Run the service to the end of its log, or to its death."""
+@contextlib.contextmanager
+def doubles(death: Death, pace: float = 0.0, silence: float = SILENCE_SECONDS) -> Iterator[None]:
+    """Put what dies in the place of what does not.
+
+    Each block takes `pace` seconds more; a process that stands still for `silence` seconds gives
+    its partitions up.
+    """
     with (
-        mock.patch.object(session, "Loop", functools.partial(DyingLoop, death)),
+        mock.patch.object(session, "Loop", functools.partial(DyingLoop, death, pace)),
         mock.patch.object(vault_kinds, "Checkpoints", functools.partial(DyingCheckpoints, death)),
         mock.patch.object(vault_kinds, "Folder", _dying_folder(death)),
         mock.patch.object(
             session, "open_producer", lambda given: DyingProducer(open_producer(given), death)
         ),
+        mock.patch.object(app, "QUIET_TRIES", 1),  # who stands by says so at once
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),
+        mock.patch.object(log_kinds, "ProcessLog", functools.partial(ProcessLog, silence=silence)),
     ):
-        return app.Service(config).run(until_end=True)
+        yield
 
 
 def replayed(killed: Path, config: Config) -> Shard:
@@ -261,18 +236,33 @@ def told_of(shard: Shard) -> dict[str, Any]:
 
 def main() -> None:
     """Run a configuration as the arguments say."""
+    given = _arguments()
+    config = load(given.config)
+    if given.replay is not None:
+        print(json.dumps(told_of(replayed(given.replay, config))))
+        return
+    death = Death(given.at, given.moment, signal.SIGSTOP if given.stop else signal.SIGKILL)
+    with doubles(death, given.pace, given.silence):
+        if given.command:
+            sys.argv = ["alluvia", "run", str(given.config)]
+            cli.main()
+        stop = Interruption()
+        stop.listen()
+        shard = app.Service(config).run(until_end=True, stop=stop)
+    print(json.dumps(told_of(shard)))
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
     parser.add_argument("--at", type=int, default=sys.maxsize)
     parser.add_argument("--moment", choices=MOMENTS + ORDERED, default="")
+    parser.add_argument("--stop", action="store_true")
+    parser.add_argument("--command", action="store_true")
+    parser.add_argument("--pace", type=float, default=0.0)
+    parser.add_argument("--silence", type=float, default=SILENCE_SECONDS)
     parser.add_argument("--replay", type=Path)
-    given = parser.parse_args()
-    config = load(given.config)
-    if given.replay is None:
-        shard = run(config, Death(given.at, given.moment))
-    else:
-        shard = replayed(given.replay, config)
-    print(json.dumps(told_of(shard)))
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

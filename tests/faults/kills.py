@@ -19,13 +19,14 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests import streams
+from tests.faults.member import TrialError
 from tests.faults.shapes import LEARNERS, SHAPES
-from tests.faults.trial import Services, TrialError, Verdict, hold
+from tests.faults.trial import Kill, Services, Verdict, hold
 from tests.services import held
 
 FLOOR = 0.75
@@ -53,29 +54,13 @@ def main() -> None:
     sys.exit(0 if figures["passed"] else 1)
 
 
-def judged(verdict: Verdict) -> dict[str, Any]:
+def judged(verdict: Verdict, kills: Sequence[Kill]) -> dict[str, Any]:
     """Return the figures of a trial and whether it passed."""
-    whole, killed = verdict.whole, verdict.killed
-    equal = {name: whole.told[name] == killed.told[name] for name in whole.told}
-    for name in ("dead", "predictions", "values"):
-        equal[name] = getattr(whole, name) == getattr(killed, name)
-    # Without dead letters and values two empty runs would be equal too.
-    full = min(map(len, (whole.dead, whole.predictions, whole.values))) > 0
-    once = killed.told["sequence"] == verdict.records and verdict.journal
     return {
-        "moments": collections.Counter(kill.moment for kill in verdict.kills),
-        "kills": len(verdict.kills),
-        "resumed_above_0": verdict.resumed,
-        "records": verdict.records,
-        "once": once,
-        "equal": equal,
-        "digest": killed.told["digest"],
-        "accuracy": killed.told["scores"]["overall"]["accuracy"],
-        "labels": killed.told["labels"],
-        "dead_letters": len(killed.dead),
-        "predictions": len(killed.predictions),
-        "values": len(killed.values),
-        "passed": all(equal.values()) and full and once,
+        "moments": collections.Counter(kill.moment for kill in kills),
+        "kills": len(kills),
+        "resumed_above_0": sum(kill.resumed > 0 for kill in kills),
+        **verdict.figures(),
     }
 
 
@@ -84,17 +69,17 @@ def _trials(place: Services, given: argparse.Namespace) -> Iterator[dict[str, An
     chosen = list(itertools.product(given.shape or SHAPES, given.learner or LEARNERS))
     for i, (shape, learner) in enumerate(chosen):
         kills = given.kills * (i + 1) // len(chosen) - given.kills * i // len(chosen)
-        stream, source = _stream(given.data, given.records // (2 if SHAPES[shape].late else 1))
+        stream, source = stream_of(given.data, given.records // (2 if SHAPES[shape].late else 1))
         told = {"shape": shape, "learner": learner, "data": source}
         print(f"{shape}, {learner}: {kills} kills", flush=True)
         begun = time.monotonic()
         try:
-            verdict = hold(place, SHAPES[shape], learner, stream, kills, given.seed + i, _tell)
-            figures = judged(verdict)
-            _tell("nothing differs" if figures["passed"] else f"not passed: {figures}")
+            found = hold(place, SHAPES[shape], learner, stream, kills, given.seed + i, tell)
+            figures = judged(*found)
+            tell("nothing differs" if figures["passed"] else f"not passed: {figures}")
         except TrialError as error:
             figures = {"kills": 0, "resumed_above_0": 0, "passed": False, "failure": str(error)}
-            _tell(str(error))
+            tell(str(error))
         yield told | figures | {"seconds": round(time.monotonic() - begun, 1)}
 
 
@@ -111,13 +96,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _stream(data: Path, records: int) -> tuple[streams.Stream, str]:
+def stream_of(data: Path, records: int) -> tuple[streams.Stream, str]:
+    """Return the first records of Elec2 if it is there, else generated ones, and their name."""
     if data.exists():
         return streams.elec2(data, records), data.name
     return streams.drifting(records, seed=1), f"generated ({data.name} is not there)"
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Print a line at once."""
     print(line, flush=True)
 
 

@@ -34,21 +34,21 @@ class Left:
     predictions
         The messages of predictions, each with its partition.
     values
-        Every stored prediction as HGETALL shows it.
+        Every stored prediction by its key, as the store shows it.
     """
 
     told: dict[str, Any]
     dead: list[Any]
     predictions: list[tuple[int, Message]]
-    values: dict[str, dict[str, str]]
+    values: dict[str, Any]
 
 
-def left_by(config: Config, told: dict[str, Any], redis: str) -> Left:
+def left_by(config: Config, told: dict[str, Any], values: dict[str, Any]) -> Left:
     """Return what a run left, which has ended."""
     topic = config.dead.topic
     dead: list[Any] = runner.dead_letters(config) if topic is None else sent(config, topic)
     assert config.predictions.topic is not None
-    return Left(told, dead, sent(config, config.predictions.topic), values(redis, config.name))
+    return Left(told, dead, sent(config, config.predictions.topic), values)
 
 
 def sent(config: Config, topic: str) -> list[tuple[int, Message]]:

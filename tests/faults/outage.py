@@ -34,7 +34,8 @@ from stream.vault_kinds import checkpoints_of
 from tests import streams
 from tests.faults.dying import told_of
 from tests.faults.grounds import Grounds, clear, fill, grounds, small_disk
-from tests.faults.left import Left, held, left_by, taken
+from tests.faults.left import Left, held, left_by, taken, values
+from tests.faults.member import Member
 from tests.faults.saboteur import Saboteur, said
 from tests.faults.shapes import SHAPES
 from tests.faults.trial import EVERY, Services, Trial
@@ -114,13 +115,15 @@ class Course:
         self.records = self.shape.feed(load(whole), stream, seed)
         self._whole: Left | None = None
         if not self.shape.late:
-            self._whole = self._trial(place.services).finish(whole, WHOLE)
+            self._whole = self._trial(place.services).left(Member(whole), whole, WHOLE)
 
     def hold(self, name: str, times: int, seconds: float) -> dict[str, Any]:
         """Disturb a service so often, each time for so many seconds; return what came of it."""
         kind, place = KINDS[name], self.grounds
         services = place.proxied if kind.proxied else place.services
-        path = self._trial(services).configured(name.replace(" ", "-"), HURT, **IMPATIENT)
+        run = name.replace(" ", "-")
+        options = {"group_instance_id": run} | IMPATIENT
+        path = self._trial(services).configured(run, HURT, options)
         folder = load(path).checkpoint.path
         with contextlib.ExitStack() as stack:
             stack.enter_context(place.remembering(kind.keeping))
@@ -138,7 +141,8 @@ class Course:
             )
             with watchman, contextlib.closing(saboteur):
                 shard = self._disturbed(path, saboteur)
-            hurt = left_by(load(path), told_of(shard), place.services.database(HURT))
+            stored = values(place.services.database(HURT), self._name)
+            hurt = left_by(load(path), told_of(shard), stored)
             figures = self._judged(kind, path, hurt, saboteur) | {"said": sorted(set(told))}
         figures |= {"looks": watchman.looks, "backwards": watchman.backwards[:3]}
         figures["passed"] &= watchman.looks > 0 and not watchman.backwards
@@ -194,7 +198,7 @@ class Course:
         trial = self._trial(self.grounds.services)
         self.grounds.empty(WHOLE)
         whole = trial.configured(f"{path.stem}-again", WHOLE)
-        return trial.finish(whole, WHOLE, "--replay", str(path))
+        return trial.left(Member(whole, "--replay", str(path)), whole, WHOLE)
 
     def _trial(self, services: Services) -> Trial:
         return Trial(services, self.shape, self._learner, self._name)

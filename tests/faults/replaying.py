@@ -34,8 +34,9 @@ from stream.replay import renamed
 from tests import streams
 from tests.faults.dying import told_of
 from tests.faults.kills import services
+from tests.faults.member import TrialError
 from tests.faults.shapes import LEARNERS, SHAPES
-from tests.faults.trial import BATCH, Services, TrialError, toml
+from tests.faults.trial import BATCH, Services, toml
 
 Told = dict[str, Any]
 Cut = tuple[int, int, int]

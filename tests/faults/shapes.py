@@ -12,7 +12,7 @@ from typing import Any
 from stream.config import Config
 from stream.log import Message
 from stream.log_kinds import open_appender
-from tests.faults.dying import MOMENTS, ORDERED
+from tests.faults.moments import MOMENTS, ORDERED
 from tests.streams import LABEL, Stream
 
 LEARNERS: dict[str, dict[str, Any]] = {

@@ -30,7 +30,8 @@ from stream.log_kinds import open_appender, read_topic
 from tests import runner, streams
 from tests.faults.kills import services
 from tests.faults.left import sent, values
-from tests.faults.trial import Services, TrialError
+from tests.faults.member import TrialError
+from tests.faults.trial import Services
 
 PARTITIONS = 4
 TIMEOUT = 240.0

@@ -31,8 +31,9 @@ from stream.log import Message
 from stream.log_kinds import open_appender
 from tests import runner
 from tests.faults.kills import services
+from tests.faults.member import TrialError
 from tests.faults.soaking import configured
-from tests.faults.trial import Services, TrialError
+from tests.faults.trial import Services
 
 MEMORY, COST = 1.03, 1.10
 LOOKS, AHEAD = 4, 2

@@ -6,20 +6,16 @@ import dataclasses
 import json
 import random
 import signal
-import subprocess
-import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from learners.errors import AlluviaError
 from stream.config import load
 from stream.vault_kinds import checkpoints_of
-from tests import runner
-from tests.faults.left import Left, held, left_by, taken
+from tests.faults.left import Left, held, left_by, taken, values
+from tests.faults.member import Member, TrialError
 from tests.faults.shapes import Shape
 from tests.streams import Stream
 
@@ -27,14 +23,8 @@ EVERY = 500
 """Records between checkpoints."""
 TAIL = 2_000
 """No kill is drawn from the last records: a process must not end before it is killed."""
-TIMEOUT = 120.0
-"""Seconds after which a process that neither dies nor ends is taken for hung."""
 BATCH = 8_192
 """Bytes of a batch in the log: with small ones the partitions arrive mixed."""
-
-
-class TrialError(AlluviaError):
-    """A process of the trial did not die, or end, as it was told to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Services:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What both runs left.
+    """What the run left that was disturbed, and the one that was not.
 
     Attributes
     ----------
@@ -73,15 +63,31 @@ class Verdict:
     """
 
     records: int
-    kills: list[Kill]
     whole: Left
-    killed: Left
+    tried: Left
     journal: bool
 
-    @property
-    def resumed(self) -> int:
-        """How many processes went on from a sequence above 0."""
-        return sum(kill.resumed > 0 for kill in self.kills)
+    def figures(self) -> dict[str, Any]:
+        """Return what is equal, and whether all is that has to be."""
+        whole, tried = self.whole, self.tried
+        equal = {name: whole.told[name] == tried.told[name] for name in whole.told}
+        for name in ("dead", "predictions", "values"):
+            equal[name] = getattr(whole, name) == getattr(tried, name)
+        # Without dead letters and values two empty runs would be equal too.
+        full = min(map(len, (whole.dead, whole.predictions, whole.values))) > 0
+        once = tried.told["sequence"] == self.records and self.journal
+        return {
+            "records": self.records,
+            "once": once,
+            "equal": equal,
+            "digest": tried.told["digest"],
+            "accuracy": tried.told["scores"]["overall"]["accuracy"],
+            "labels": tried.told["labels"],
+            "dead_letters": len(tried.dead),
+            "predictions": len(tried.predictions),
+            "values": len(tried.values),
+            "passed": all(equal.values()) and full and once,
+        }
 
 
 def hold(
@@ -92,10 +98,8 @@ def hold(
     kills: int,
     seed: int,
     tell: Callable[[str], None] = lambda line: None,
-) -> Verdict:
-    """Run a stream whole and with `kills` kills, and return what both left.
-
-    Where no log alone tells the order, the whole run is a replay of the killed one's journal.
+) -> tuple[Verdict, list[Kill]]:
+    """Run a stream whole and with `kills` kills; return what both left.
 
     Raises
     ------
@@ -105,17 +109,12 @@ def hold(
     trial = Trial(services, shape, learner, f"kills-{uuid.uuid4().hex[:12]}")
     whole, killed = trial.configured("whole", 1), trial.configured("killed", 2)
     records = shape.feed(load(killed), stream, seed)
-    undisturbed = None if shape.late else trial.finish(whole, 1)
     done: list[Kill] = []
     draw = random.Random(seed)
     for drawn, moment in drawn_kills(shape, kills, records - TAIL, draw):
-        done.append(_kill(killed, _at(drawn, moment, done, draw), moment))
+        done.append(kill(killed, _at(drawn, moment, done, draw), moment))
         tell(f"killed at {done[-1].sequence:,}, {moment}; to go on from {done[-1].resumed:,}")
-    resumed = trial.finish(killed, 2)
-    if undisturbed is None:
-        undisturbed = trial.finish(whole, 1, "--replay", str(killed))
-    journal = taken(load(killed)) == (held(load(killed)) if shape.late else [])
-    return Verdict(records, done, undisturbed, resumed, journal)
+    return trial.verdict(whole, killed, Member(killed), records), done
 
 
 def drawn_kills(shape: Shape, kills: int, below: int, draw: random.Random) -> list[tuple[int, str]]:
@@ -153,9 +152,9 @@ class Trial:
     learner: str
     name: str
 
-    def configured(self, run: str, database: int, **options: int) -> Path:
-        """Write the configuration of a run, with options for Kafka; return its file."""
-        values = {
+    def configured(self, run: str, database: int, options: dict[str, Any] | None = None) -> Path:
+        """Write the configuration of a run, with options of its group; return its file."""
+        tables = {
             "name": self.name,
             "log": {
                 "kind": "kafka",
@@ -163,10 +162,9 @@ class Trial:
                 "group": f"{self.name}-{run}",
                 "options": {
                     # A static member takes over from one that died at once, without its timeout.
-                    "group_instance_id": run,
+                    **(options or {"group_instance_id": run}),
                     "batch_size": BATCH,
                     "max_partition_fetch_bytes": BATCH,
-                    **options,
                 },
             },
             "store": {"kind": "redis", "url": self.services.database(database)},
@@ -174,22 +172,36 @@ class Trial:
             **self.shape.tables(self.name, run, self.learner),
         }
         path = self.services.folder / f"{self.name}-{run}.toml"
-        path.write_text("\n".join(toml(values)), "utf-8")
+        path.write_text("\n".join(toml(tables)), "utf-8")
         return path
 
-    def finish(self, path: Path, database: int, *arguments: str) -> Left:
-        """Run to the end; return what is left then."""
-        process = _spawn(path, *arguments)
-        written, errors = _end(process)
-        if process.returncode:
-            raise TrialError(f"wanted a run to its end, got exit {process.returncode}: {errors}")
-        told = json.loads(written.splitlines()[-1])
-        return left_by(load(path), told, self.services.database(database))
+    def verdict(self, whole: Path, tried: Path, last: Member, records: int) -> Verdict:
+        """Wait for the last process of a run that was disturbed; hold it against a whole one.
+
+        Where no log alone tells the order, the whole run is a replay of the other's journal.
+        """
+        left = self.left(last, tried, 2)
+        replay = ("--replay", str(tried)) if self.shape.late else ()
+        undisturbed = self.left(Member(whole, *replay), whole, 1)
+        config = load(tried)
+        journal = taken(config) == (held(config) if self.shape.late else [])
+        return Verdict(records, undisturbed, left, journal)
+
+    def left(self, member: Member, path: Path, database: int) -> Left:
+        """Wait until a run has come to its end; return what is left then."""
+        member.end()
+        if member.code or not member.written:
+            raise TrialError(
+                f"wanted a run to its end, got exit {member.code}: {member.errors[-1:]}"
+            )
+        config = load(path)
+        stored = values(self.services.database(database), config.name)
+        return left_by(config, json.loads(member.written[-1]), stored)
 
 
-def toml(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def toml(tables: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield tables as lines of TOML."""
-    for name, value in values.items():
+    for name, value in tables.items():
         if isinstance(value, dict):
             yield from toml(value, f"{prefix}{name}.")
         else:
@@ -206,41 +218,16 @@ def _at(drawn: int, moment: str, done: Sequence[Kill], draw: random.Random) -> i
     return drawn // EVERY * EVERY + EVERY // 2 if moment == "late" else drawn
 
 
-def _kill(path: Path, at: int, moment: str) -> Kill:
+def kill(path: Path, at: int, moment: str) -> Kill:
     """Run until the kill."""
-    process = _spawn(path, "--at", str(at), "--moment", moment)
-    assert process.stdout is not None
-    hung = threading.Timer(TIMEOUT, process.kill)
-    hung.start()
-    line = process.stdout.readline()
-    hung.cancel()
-    if moment == "outside" and line:
-        process.kill()
-    _, errors = _end(process)
-    if not line or process.returncode != -signal.SIGKILL:
+    member = Member(path, "--at", str(at), "--moment", moment)
+    sequence = member.met(moment)
+    if moment == "outside" and sequence is not None:
+        member.send(signal.SIGKILL)
+    member.end()
+    if sequence is None or member.code != -signal.SIGKILL:
         raise TrialError(
-            f"wanted SIGKILL at {at:,} ({moment}), got exit {process.returncode} "
-            f"after {line!r}: {errors}"
+            f"wanted SIGKILL at {at:,} ({moment}), got exit {member.code}: {member.errors[-1:]}"
         )
     newest = checkpoints_of(load(path)).newest()
-    return Kill(moment, int(line.split()[1]), 0 if newest is None else newest.sequence)
-
-
-def _spawn(path: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.dying", str(path), *arguments],
-        cwd=runner.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for the end; return what was written, and the last line of what went wrong."""
-    try:
-        written, errors = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        written, errors = process.communicate()
-    return written, (errors.strip().splitlines() or ["nothing said"])[-1]
+    return Kill(moment, sequence, 0 if newest is None else newest.sequence)
