@@ -7,8 +7,8 @@ The doubles here only cause the fault; what they wrap is the real path. Just bef
 process writes the moment and the sequence as one line. One that comes to the end of its log, or
 is told by a signal to leave, writes what its live shard holds, so that nothing is read through a
 checkpoint. With --stop it stands still there with SIGSTOP, once, and goes on when it is woken;
-with --command it is `alluvia run`, with the exit code of that. With --replay it is not killed,
-and takes the journal of another service to its end, into a model of its own.
+with --command it is `alluvia run --until-end`, with the exit code of that. With --replay it is
+not killed, and takes the journal of another service to its end, into a model of its own.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def main() -> None:
     death = Death(given.at, given.moment, signal.SIGSTOP if given.stop else signal.SIGKILL)
     with doubles(death, given.pace, given.silence):
         if given.command:
-            sys.argv = ["alluvia", "run", str(given.config)]
+            sys.argv = ["alluvia", "run", str(given.config), "--until-end"]
             cli.main()
         stop = Interruption()
         stop.listen()

@@ -149,11 +149,7 @@ class World:
                 if one.kind == "journal":
                     damage.bring_back(one, original, place)
         differs = self._differences(path, lost)
-        if differs == ["dead"] and {one.kind for one in damages} & LETTERS:
-            outcome = SAID if SAYS in sentence else UNSEEN
-        elif differs:
-            outcome = f"{outcome}, and differs in {differs}"
-        return Try(damages, outcome, sentence)
+        return Try(damages, _told(outcome, differs, damages, sentence), sentence)
 
     def _differences(self, path: Path, lost: bool) -> list[str]:
         """Return in what a service that came to its end differs from one that went on whole.
@@ -235,9 +231,8 @@ def hold_on_services(
         return Try(damages, f"exit {member.code} after it {outcome}", sentence)
     figures = trial.verdict(whole, path, Member(path), records).figures()
     differs = [name for name, same in figures["equal"].items() if not same]
-    if not figures["passed"]:
-        outcome = f"{outcome}, and differs in {differs or 'records'}"
-    return Try(damages, outcome, sentence)
+    differs += [] if figures["once"] else ["records"]
+    return Try(damages, _told(outcome, differs, damages, sentence), sentence)
 
 
 def judged(tries: Sequence[Try]) -> dict[str, Any]:
@@ -348,6 +343,13 @@ def _quiet() -> Iterator[io.StringIO]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def _told(outcome: str, differs: list[str], damages: list[Damage], sentence: str) -> str:
+    """Return the outcome of a try that came to its end, and in what it differs."""
+    if differs == ["dead"] and {one.kind for one in damages} & LETTERS:
+        return SAID if SAYS in sentence else UNSEEN
+    return f"{outcome}, and differs in {differs}" if differs else outcome
 
 
 def _order(path: Path) -> list[Entry] | None:
