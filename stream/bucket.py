@@ -8,13 +8,14 @@ import fnmatch
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import fsspec
 
 from stream.errors import CheckpointError
 from stream.folder import SWEEP_AGE
+from stream.patience import at_once, outlast
 from stream.secrecy import masked
 from stream.vault import checked
 
@@ -31,6 +32,8 @@ class Bucket:
     options
         Those of s3fs, such as `endpoint_url`, `key` and `secret`; without them the environment
         says who asks, as for any client of Amazon's.
+    stop
+        A write waits for a store that is away until this says so; by default not at all.
 
     Raises
     ------
@@ -39,8 +42,14 @@ class Bucket:
         written, or lets two owners create the same object (it knows no `If-None-Match`).
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: Mapping[str, Any] | None = None,
+        stop: Callable[[], bool] = at_once,
+    ) -> None:
         self.place: str = masked(url)
+        self._stop = stop
         self._root = url.removeprefix("s3://").rstrip("/")
         self._tried = False
         try:
@@ -59,15 +68,14 @@ class Bucket:
         """See `Vault.create`."""
         if not self._tried:
             self.try_out()
-        return self._create(name, data)
+        return self._outlast(lambda: self._create(name, data))
 
     def add_part(self, data: bytes) -> str:
         """See `Vault.add_part`."""
         name = hashlib.sha256(data).hexdigest()
         # One that is there for long is written again: a sweep could take it before it is named.
-        if not self._fresh(name, len(data)):
-            with _telling():
-                self._objects.pipe_file(self._part(name), data)
+        if not self._outlast(lambda: self._fresh(name, len(data))):
+            self._outlast(lambda: self._write(name, data))
         return name
 
     def holds(self, part: str, size: int) -> bool:
@@ -131,6 +139,14 @@ class Bucket:
             )
         self._tried = True
 
+    def _outlast(self, action: Callable[[], bool]) -> bool:
+        return outlast(action, _passes, self._stop, f"the object store at {self.place}")
+
+    def _write(self, part: str, data: bytes) -> bool:
+        with _telling():
+            self._objects.pipe_file(self._part(part), data)
+        return True
+
     def _create(self, name: str, data: bytes) -> bool:
         try:
             with _telling():
@@ -178,5 +194,13 @@ def _telling() -> Iterator[None]:
         if error.strerror is None:
             raise type(error)(error.errno or errno.EIO, str(error)) from error
         raise
-    except Exception as error:  # botocore has a hierarchy of its own, below Exception
-        raise OSError(errno.EIO, f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        # botocore has a hierarchy of its own, known by names here: it is not always installed.
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        code = errno.EHOSTUNREACH if kinds & {"HTTPClientError", "ConnectionError"} else errno.EIO
+        raise OSError(code, f"{type(error).__name__}: {error}") from error
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether the store is away, or too busy to answer."""
+    return isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.EBUSY)

@@ -21,7 +21,7 @@ from stream.tuning import tuned
 IDLE = 0.25
 """Seconds after which each shard gets a turn, though nothing came for it."""
 LOOK = 0.02
-GRACE = 15.0
+GRACE = 45.0
 """Seconds in which the group has to tell one who was fenced that the partition has gone."""
 
 logger = logging.getLogger(__name__)

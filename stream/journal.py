@@ -49,21 +49,10 @@ Entry = Taken | Tick | Skip
 
 
 class Journal(Protocol):
-    """The order a shard's records were taken in.
-
-    Attributes
-    ----------
-    mark
-        A place that no entry lies before that the next checkpoint needs.
-    end
-        Where the next entry goes; None while nothing was ever journalled.
-    """
-
-    mark: Mark | None
-    end: Mark | None
+    """The order a shard's records were taken in."""
 
     def tail(self) -> list[Entry]:
-        """Return the entries from the mark on that were there when it was opened."""
+        """Return the entries behind the checkpoint to go on from, when it was opened."""
         ...
 
     def append(self, entry: Entry) -> None:
@@ -76,8 +65,12 @@ class Journal(Protocol):
         """
         ...
 
+    def took(self) -> None:
+        """Note that all that was appended has been taken: no later checkpoint needs it."""
+        ...
+
     def cut(self, number: int) -> Mark | None:
-        """Return the mark that the checkpoint of this number is to keep."""
+        """Return where the checkpoint of this number stands: behind all that was taken."""
         ...
 
     def close(self) -> None:

@@ -28,8 +28,9 @@ class CarriedJournal:
     def __init__(self, vault: Vault, mark: Mark | None, signer: Signer | None = None) -> None:
         self._vault = vault
         self._signer = signer
+        self._mark = mark
         self._new: list[Entry] = []
-        self.mark = self.end = mark
+        self._taken = 0
 
     def tail(self) -> list[Entry]:
         """See `Journal.tail`: nothing lies behind a checkpoint."""
@@ -39,18 +40,23 @@ class CarriedJournal:
         """See `Journal.append`: it is written with the next checkpoint."""
         self._new.append(entry)
 
+    def took(self) -> None:
+        """See `Journal.took`."""
+        self._taken = len(self._new)
+
     def cut(self, number: int) -> Mark | None:
-        """Write what is new; see `Journal.cut`.
+        """Write what was taken since the last; see `Journal.cut`.
 
         Raises
         ------
         FencedError
             Another owner has written a segment of this number.
         """
-        if not self._new:
-            return self.mark
+        taken = self._new[: self._taken]
+        if not taken:
+            return self._mark
         lines = Lines(number, self._signer)
-        data = lines.begin(self.mark) + b"".join(map(lines.line, self._new))
+        data = lines.begin(self._mark) + b"".join(map(lines.line, taken))
         try:
             written = self._vault.create(segment_name(number), data)
         except OSError as error:
@@ -63,9 +69,9 @@ class CarriedJournal:
                 f"segment {number} of the journal in {self._vault.place} was written by another "
                 "owner: this instance stops; run one instance for a model"
             )
-        self.mark = self.end = Mark(number, len(data))
-        self._new = []
-        return self.mark
+        self._mark = Mark(number, len(data))
+        self._new, self._taken = self._new[self._taken :], 0
+        return self._mark
 
     def close(self) -> None:
         """Nothing: what no checkpoint carries is taken anew."""

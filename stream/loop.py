@@ -99,7 +99,7 @@ class Loop:
         except RecordFailedError:
             self._rescue.take(self, came)
         if self._ordered:
-            self._journal.mark = self._journal.end
+            self._journal.took()
         self._size(self._clock() - begun)
 
     def take(self, came: Run | Tick) -> None:

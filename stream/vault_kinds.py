@@ -19,10 +19,13 @@ from stream.vault import Vault
 def open_vault(config: Config, stop: Callable[[], bool] = at_once) -> Vault:
     """Return the place of a service's checkpoints; nothing is made before something is written.
 
-    A disk that is full is waited for until `stop` says so; by default not at all.
+    A disk that is full, or an object store that is away, is waited for until `stop` says so; by
+    default not at all.
     """
     place = config.checkpoint
-    return Folder(place.path, stop) if place.url is None else Bucket(place.url, place.options)
+    if place.url is None:
+        return Folder(place.path, stop)
+    return Bucket(place.url, place.options, stop)
 
 
 def checkpoints_of(config: Config, stop: Callable[[], bool] = at_once) -> Checkpoints:

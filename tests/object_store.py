@@ -13,12 +13,18 @@ from moto.server import ThreadedMotoServer
 BUCKET = "models"
 
 
+def start(port: int = 0) -> ThreadedMotoServer:
+    """Start a server; what an earlier one of this process was given is there."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    return server
+
+
 @contextlib.contextmanager
 def serving() -> Iterator[dict[str, Any]]:
     """Serve a store with one bucket, `BUCKET`; yield the options to reach it."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    server = start()
     try:
         host, port = server.get_host_and_port()
         options = {"endpoint_url": f"http://{host}:{port}", "key": "somebody", "secret": "hunter2"}

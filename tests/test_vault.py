@@ -19,6 +19,7 @@ from stream.journal_carried import CarriedJournal
 from stream.journal_segment import chain
 from stream.vault import Vault
 from tests import object_store
+from tests.waiting import until
 
 ENTRIES: list[Entry] = [Taken("t", 0, 0, 99, 100), Tick(1_000), Skip("t", 1, 10, "it raised")]
 
@@ -140,15 +141,37 @@ def test_a_store_that_cannot_be_written_is_told(
         )
 
 
+def test_a_store_that_goes_away_is_waited_for(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = object_store.start()
+    _, port = first.get_host_and_port()
+    there: dict[str, Any] = {"endpoint_url": f"http://127.0.0.1:{port}"}
+    there |= {"config_kwargs": {"retries": {"max_attempts": 0}}}
+    place = f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}"
+    vault = Bucket(place, options | there, lambda: False)
+    vault.create("before", b"1")
+    first.stop()
+    with ThreadPoolExecutor(1) as pool:
+        created = pool.submit(vault.create, "meanwhile", b"2")
+        until(lambda: "takes no writes" in caplog.text)
+        second = object_store.start(port)
+        assert created.result(30)
+    second.stop()
+    assert "takes writes again" in caplog.text
+
+
 def test_a_carried_journal_is_as_long_as_its_checkpoints(vault: Vault) -> None:
     journal = CarriedJournal(vault, None)
     assert journal.cut(2) is None
     journal.append(ENTRIES[0])
-    first = journal.cut(3)
-    assert journal.cut(4) == first
+    journal.took()
     journal.append(ENTRIES[1])
+    first = journal.cut(3)
+    assert journal.cut(4) == first, "what is being taken belongs to the next"
     lost = CarriedJournal(vault, first)
     journal.append(ENTRIES[2])
+    journal.took()
     last = journal.cut(5)
     assert lost.tail() == []
     assert list(chain(vault, None, last)) == ENTRIES
@@ -157,8 +180,9 @@ def test_a_carried_journal_is_as_long_as_its_checkpoints(vault: Vault) -> None:
 
 def test_a_segment_of_another_owner_fences(vault: Vault) -> None:
     mine, theirs = CarriedJournal(vault, None), CarriedJournal(vault, None)
-    theirs.append(ENTRIES[0])
+    for journal, entry in ((mine, ENTRIES[0]), (theirs, ENTRIES[1])):
+        journal.append(entry)
+        journal.took()
     theirs.cut(3)
-    mine.append(ENTRIES[1])
     with pytest.raises(FencedError, match="segment 3"):
         mine.cut(3)
