@@ -16,10 +16,11 @@ from typing import Any
 from learners.base import State
 from stream import manifest, parts
 from stream.config import differences
-from stream.errors import CheckpointError, FencedError, SignatureError
+from stream.errors import CheckpointError, FencedError
 from stream.journal import Mark
 from stream.journal_segment import segments
 from stream.manifest import Manifest, Position
+from stream.manifests import Manifests, left_name, name_of, sent_name
 from stream.signature import Signer
 from stream.vault import Vault
 
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 CLAIMS = 10
 OUTBOX = "outbox.msgpack"
-MANIFESTS = f"manifest-{'[0-9]' * 12}.json"
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,7 +91,7 @@ class Checkpoints:
         self._keep = keep
         self._signer = signer
         self._last: Manifest | None = None
-        self._unused: set[str] = set()
+        self._manifests = Manifests(vault, signer)
 
     @property
     def place(self) -> str:
@@ -109,36 +109,8 @@ class Checkpoints:
         return self.held.number
 
     def newest(self) -> Manifest | None:
-        """Return the newest manifest that is whole with all its parts, None if there is none.
-
-        Raises
-        ------
-        CheckpointError
-            There are manifests, and none of them is whole.
-        SignatureError
-            One that is whole is not signed as it should be: an older one is no substitute.
-        """
-        names = self._vault.names(MANIFESTS)
-        for name in reversed(names):
-            try:
-                found = self._read(name)
-                for part in set(found.parts.values()):
-                    self._vault.read_part(part)
-                return found
-            except FileNotFoundError:
-                return self.newest()  # pruned by its owner since the names were listed
-            except SignatureError as error:
-                raise SignatureError(f"{self._vault.place}/{name}: {error}") from error
-            except (CheckpointError, OSError) as error:
-                if name not in self._unused:
-                    logger.warning("%s is not used: %s", name, error)
-                self._unused.add(name)
-        if names:
-            raise CheckpointError(
-                f"wanted a whole checkpoint in {self._vault.place}, got {len(names)} that are torn "
-                "or altered: bring the folder back from a copy, or rebuild with `alluvia replay`"
-            )
-        return None
+        """Return the newest manifest that is whole; see `Manifests.newest`."""
+        return self._manifests.newest()
 
     def state(self, of: Manifest, name: str) -> State:
         """Return the state of one component of a checkpoint."""
@@ -150,7 +122,7 @@ class Checkpoints:
         None where nothing is owed, or is known to have been sent.
         """
         number = of.number if of.outbox is None else of.outbox["number"]
-        if of.outbox is None or self._vault.names(_sent(number)):
+        if of.outbox is None or self._vault.names(sent_name(number)):
             return number, None
         return number, self._vault.read_part(of.parts[OUTBOX])
 
@@ -158,20 +130,20 @@ class Checkpoints:
         """Note that nothing is owed any more, for as long as the log itself cannot tell."""
         if self.held.outbox is not None:
             with self._writing():
-                self._vault.create(_sent(self.held.outbox["number"]), b"")
+                self._vault.create(sent_name(self.held.outbox["number"]), b"")
 
     def leave(self) -> None:
         """Note that nothing was taken behind the newest checkpoint."""
         with self._writing():
-            self._vault.create(_left(self.number), b"")
+            self._vault.create(left_name(self.number), b"")
 
     def left(self, number: int | None) -> bool:
         """Return whether the owner who published a manifest took nothing behind it."""
-        return number is not None and bool(self._vault.names(_left(number)))
+        return number is not None and bool(self._vault.names(left_name(number)))
 
     def owned(self) -> bool:
         """Return whether nobody has claimed the model since this owner did."""
-        return self._highest() == self.held.number
+        return self._manifests.highest() == self.held.number
 
     def claim(self, first: Snapshot) -> Manifest:
         """Become the owner and return the checkpoint to go on from.
@@ -188,19 +160,18 @@ class Checkpoints:
         owner = uuid.uuid4().hex
         for _ in range(CLAIMS):
             # In this order: what is published in between takes the number, and is not lost.
-            # In this order: what is published in between takes the number, and is not lost.
             # Nor is a number taken again whose claim is lost: its part of the journal may be there.
-            number = max([self._highest(), *segments(self._vault)]) + 1
-            newest = self.newest()
+            number = max([self._manifests.highest(), *segments(self._vault)]) + 1
+            newest = self._manifests.newest()
             with self._writing():
                 claim = self._claim_of(newest, first, number, owner)
                 claimed = self._vault.create(name_of(number), claim.to_bytes(self._signer))
-            if claimed and self._highest() > number:
+            if claimed and self._manifests.highest() > number:
                 # The owner has gone on so far that it pruned the number that seemed free.
                 self._vault.remove(name_of(number))
             elif claimed:
                 self._last = claim
-                self._sweep()
+                self._manifests.sweep()
                 return claim
         raise CheckpointError(
             f"wanted to claim the model in {self._vault.place}, got {CLAIMS} others at once: "
@@ -222,7 +193,7 @@ class Checkpoints:
         with self._writing():
             new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
             published = self._vault.create(name_of(number), new.to_bytes(self._signer))
-        if published and self._highest() > number:
+        if published and self._manifests.highest() > number:
             # Another owner has gone on so far that it pruned the number it took from this one.
             self._vault.remove(name_of(number))
             published = False
@@ -232,7 +203,7 @@ class Checkpoints:
                 "instance stops; run one instance for a model"
             )
         self._last = new
-        self._prune()
+        self._manifests.prune(self._keep)
         return new
 
     def _claim_of(
@@ -311,10 +282,6 @@ class Checkpoints:
             outbox=None if snapshot.outbox is None else {"number": number},
         )
 
-    def _highest(self) -> int:
-        names = self._vault.names(MANIFESTS)
-        return max((number_of(name) for name in names), default=0)
-
     def new_lineage(self) -> int:
         """Return the number of a new life of the model, which no other has."""
         lineage = 1
@@ -322,45 +289,6 @@ class Checkpoints:
         while not self._vault.create(f"lineage-{lineage:06}", mine):
             lineage += 1
         return lineage
-
-    def _prune(self) -> None:
-        """Drop all but the newest manifests, and the parts that only dropped ones named.
-
-        Parts that no manifest names are left: another owner may be about to name them.
-        """
-        names = self._vault.names(MANIFESTS)
-        dropped = self._parts_of(names[: -self._keep])
-        kept = self._parts_of(names[-self._keep :])
-        for name in names[: -self._keep]:
-            self._vault.remove(name)
-            self._vault.remove(_sent(number_of(name)))
-            self._vault.remove(_left(number_of(name)))
-        for part in dropped - kept:
-            self._vault.remove_part(part)
-
-    def _sweep(self) -> None:
-        """Drop what a crash left between writing parts and publishing."""
-        named = self._parts_of(self._vault.names(MANIFESTS))
-        self._vault.sweep(named)
-
-    def _read(self, name: str) -> Manifest:
-        """Return a manifest, which has to be in the file of its own number.
-
-        An old one under a higher number would take the place of what came after it.
-        """
-        found = manifest.from_bytes(self._vault.read(name), self._signer)
-        if name_of(found.number) != name:
-            raise CheckpointError(f"it is manifest {found.number}, under another number")
-        return found
-
-    def _parts_of(self, names: list[str]) -> set[str]:
-        found: set[str] = set()
-        for name in names:
-            try:
-                found |= set(self._read(name).parts.values())
-            except (CheckpointError, FileNotFoundError):
-                continue  # a torn manifest names nothing that can be used
-        return found
 
 
 def resumed(saved: Manifest, model: Mapping[str, Any]) -> tuple[Position, ...]:
@@ -370,23 +298,3 @@ def resumed(saved: Manifest, model: Mapping[str, Any]) -> tuple[Position, ...]:
     """
     begun = saved.sequence > 0 or saved.model.get("record") == model.get("record")
     return saved.positions if begun else ()
-
-
-def name_of(number: int) -> str:
-    """Return the file name of a manifest."""
-    return f"manifest-{number:012}.json"
-
-
-def number_of(name: str) -> int:
-    """Return the number in a manifest's file name."""
-    return int(name.removeprefix("manifest-").removesuffix(".json"))
-
-
-def _sent(number: int) -> str:
-    """Return the name of the note that a manifest's outbox was sent."""
-    return f"sent-{number:012}"
-
-
-def _left(number: int) -> str:
-    """Return the name of the note that a manifest is the last of an owner who left."""
-    return f"left-{number:012}"

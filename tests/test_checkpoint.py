@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from stream import manifest
-from stream.checkpoint import Checkpoints, name_of
+from stream.checkpoint import Checkpoints
 from stream.errors import CheckpointError, FencedError
 from stream.folder import Folder
+from stream.manifests import name_of
 from tests.states import MODEL, checkpoints, filled, sequence_of, snapshot
 
 

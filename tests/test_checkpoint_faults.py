@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream import manifest
-from stream.checkpoint import name_of
 from stream.errors import CheckpointError, FencedError
 from stream.folder import Folder
 from stream.journal import Tick
 from stream.journal_file import FileJournal
+from stream.manifests import name_of
 from tests.states import checkpoints, filled, sequence_of, snapshot
 
 pytestmark = pytest.mark.slow

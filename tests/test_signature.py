@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from stream import manifest
-from stream.checkpoint import Checkpoints, name_of
+from stream.checkpoint import Checkpoints
 from stream.config import load
 from stream.errors import ConfigError, SignatureError
 from stream.folder import Folder
 from stream.journal import Entry, Mark, Skip, Taken
 from stream.journal_file import FileJournal, last_mark
 from stream.journal_segment import chain
+from stream.manifests import name_of
 from stream.signature import Signer
 from tests.command import CONFIG, alluvia, records
 from tests.states import MODEL, sequence_of, snapshot
