@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-FAST := --doctest-modules learners ensembles stream tests -m "not services and not slow" -q
+PARALLEL := -n 2 --dist loadfile
+FAST := --doctest-modules learners ensembles stream tests -m "not services and not slow" -q $(PARALLEL)
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,7 +21,7 @@ run: setup  ## run the main job on embedded defaults with real data
 	$(BIN)/python -m examples.shuttle
 
 test: setup  ## run all tests, with a real Kafka and Redis
-	$(BIN)/pytest --doctest-modules learners ensembles stream tests --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --doctest-modules learners ensembles stream tests $(PARALLEL) --cov --cov-report=term:skip-covered
 
 check: setup  ## ruff, mypy and the fast tests
 	$(BIN)/ruff check .

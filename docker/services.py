@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,13 @@ def up(folder: Path, kafka: Path | None = None, redis: Path | None = None) -> di
     if running is not None:
         return running
     down(folder)
-    missing = _missing()
-    if missing and not (kafka or redis) and _docker_works():
-        return _compose_up(folder)
-    if missing:
-        _install(missing)
-    _fetch_jars()
+    with _one_at_a_time():
+        missing = _missing()
+        if missing and not (kafka or redis) and _docker_works():
+            return _compose_up(folder)
+        if missing:
+            _install(missing)
+        _fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
     started = {"kafka": _start_broker(folder, kafka)}
     try:
@@ -151,6 +153,15 @@ def status(folder: Path) -> dict[str, Any] | None:
     return services if answers else None
 
 
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait for others who install: neither apt nor Maven likes company."""
+    LIBS.parent.mkdir(parents=True, exist_ok=True)
+    with (LIBS.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _missing() -> list[str]:
     programs = [p for p in PACKAGES if shutil.which(p) is None]
     if "mvn" in programs and any(LIBS.glob("kafka_*.jar")):
@@ -174,7 +185,6 @@ def _fetch_jars() -> None:
     """Fetch the broker's jars once, whole or not at all."""
     if any(LIBS.glob("kafka_*.jar")):
         return
-    LIBS.parent.mkdir(parents=True, exist_ok=True)
     fresh = LIBS.with_name(f"libs.{uuid.uuid4().hex}")
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}"]
     _run(["mvn", "-B", "-q", "-f", str(HERE / "pom.xml"), *goal])

@@ -113,6 +113,11 @@ class KafkaLog:
             consumer, network, servers, topic, self._prefetch, self._on_assignment
         )
 
+    @property
+    def interruption(self) -> LogError | None:
+        """What `poll` would raise at once; None while the partitions are held."""
+        return self._prefetch.interruption
+
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds of every partition of the topic."""
         parts = self._partitions()

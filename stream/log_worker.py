@@ -66,6 +66,7 @@ class Worker:
         self._log: KafkaLog | None = None
         self._positions: dict[int, int] = {}
         self._flowing = False
+        self._told: LogError | None = None
         self._sent = self._taken = self._bytes = 0
         self._ahead: collections.deque[tuple[int, int]] = collections.deque()
         self._heard = time.monotonic()
@@ -81,6 +82,8 @@ class Worker:
                     self._abandon()
                 elif self._pushing():
                     self._push()
+                elif not self._flowing:
+                    self._tell_interruption()
         finally:
             self._close()
 
@@ -169,7 +172,14 @@ class Worker:
             self._bytes += len(data)
             self._ahead.append((self._sent, len(data)))
 
+    def _tell_interruption(self) -> None:
+        """Tell that partitions are gone, though nobody asked for a record of theirs yet."""
+        error = None if self._log is None else self._log.interruption
+        if error is not None and error is not self._told:
+            self._fail(error)
+
     def _fail(self, error: LogError) -> None:
+        self._told = error
         self._flowing = False
         self._outbox.put(pack(Failure(type(error).__name__, str(error))))
 

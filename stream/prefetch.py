@@ -29,7 +29,8 @@ class Prefetch:
         self._start = 0
         self._records = self._bytes = 0
         self._failure: LogError | None = None
-        self._interruption: LogError | None = None
+        self.interruption: LogError | None = None
+        """What `take` raises at once, until `proceed`."""
 
     @property
     def empty(self) -> bool:
@@ -77,13 +78,13 @@ class Prefetch:
         """Drop everything and let `take` raise an error at once, until `proceed`."""
         with self._changed:
             self._drop()
-            self._interruption = error
+            self.interruption = error
             self._changed.notify()
 
     def proceed(self) -> None:
         """Forget an interruption."""
         with self._changed:
-            self._interruption = None
+            self.interruption = None
 
     def clear(self) -> None:
         """Drop what waits, and a failure with it; an interruption stays."""
@@ -95,8 +96,8 @@ class Prefetch:
         with self._changed:
             if not self._ready():
                 self._changed.wait_for(self._ready, timeout)
-            if self._interruption is not None:
-                raise self._interruption
+            if self.interruption is not None:
+                raise self.interruption
             if self._runs:
                 return self._cut(limit)
             if self._failure is not None:
@@ -110,7 +111,7 @@ class Prefetch:
                 raise self._failure
 
     def _ready(self) -> bool:
-        return bool(self._runs or self._failure or self._interruption)
+        return bool(self._runs or self._failure or self.interruption)
 
     def _cut(self, limit: int) -> Run:
         run, start = self._runs[0], self._start

@@ -29,7 +29,8 @@ def serving() -> Iterator[dict[str, Any]]:
         host, port = server.get_host_and_port()
         options = {"endpoint_url": f"http://{host}:{port}", "key": "somebody", "secret": "hunter2"}
         region = {"client_kwargs": {"region_name": "eu-central-1"}}
-        fsspec.filesystem("s3", **options, **region, skip_instance_cache=True).mkdir(BUCKET)
+        with contextlib.suppress(FileExistsError):  # of an earlier server in this process
+            fsspec.filesystem("s3", **options, **region, skip_instance_cache=True).mkdir(BUCKET)
         yield options | region
     finally:
         server.stop()

@@ -32,13 +32,18 @@ class Topic:
         self.servers, self.name = servers, name
         self._open = contextlib.ExitStack()
 
-    def feed(self, *values: bytes) -> None:
+    def feed(self, *values: bytes, partitions: int = 1) -> None:
         with contextlib.closing(KafkaAppender(self.servers, self.name)) as appender:
-            appender.create(1)
+            appender.create(partitions)
             appender.append(Message(None, value, 1) for value in values)
 
     def log(self, group: str | None = None, **options: str) -> ProcessLog:
         log = ProcessLog(self.servers, self.name, group, options)
+        return self._open.enter_context(contextlib.closing(log))
+
+    def sharing(self) -> ProcessLog:
+        """A member of the group "group", which shares out the partitions."""
+        log = ProcessLog(self.servers, self.name, "group", shared=True)
         return self._open.enter_context(contextlib.closing(log))
 
     def reading(self, group: str | None = None) -> ProcessLog:
@@ -160,6 +165,19 @@ def test_a_killed_owner_takes_its_reader_along_and_frees_its_partitions(topic: T
     member.kill()
     assert waiting.acquire(PATIENCE) == ONLY
     until(lambda: not alive(reader))
+
+
+def test_who_has_not_asked_for_records_yet_is_told_that_partitions_went(topic: Topic) -> None:
+    topic.feed(partitions=2)
+    first = topic.sharing()
+    assert first.acquire(PATIENCE) == frozenset({0, 1})
+    second = topic.sharing()
+    with pytest.raises(PartitionsRevokedError):
+        for _ in range(100):
+            second.acquire(0.1)
+            first.poll(1, 0.1)
+    held = [log.acquire(PATIENCE) for log in (first, second)]
+    assert sorted(map(sorted, filter(None, held))) == [[0], [1]]
 
 
 @pytest.mark.services

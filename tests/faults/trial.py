@@ -111,7 +111,9 @@ def hold(
     records = shape.feed(load(killed), stream, seed)
     done: list[Kill] = []
     draw = random.Random(seed)
-    for drawn, moment in drawn_kills(shape, kills, records - TAIL, draw):
+    # In the second half of late labels only they may be left, which store nothing.
+    below = records // 2 if shape.late else records - TAIL
+    for drawn, moment in drawn_kills(shape, kills, below, draw):
         done.append(kill(killed, _at(drawn, moment, done, draw), moment))
         tell(f"killed at {done[-1].sequence:,}, {moment}; to go on from {done[-1].resumed:,}")
     return trial.verdict(whole, killed, Member(killed), records), done
