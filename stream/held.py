@@ -21,8 +21,9 @@ from stream.tuning import tuned
 IDLE = 0.25
 """Seconds after which each shard gets a turn, though nothing came for it."""
 LOOK = 0.02
-GRACE = 45.0
-"""Seconds in which the group has to tell one who was fenced that the partition has gone."""
+SETTLE, GRACE = 3.0, 45.0
+"""Seconds after which one who was fenced asks the group again what it holds, and those in which
+one who is fenced again and again gives up."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,14 @@ class Held:
     ) -> None:
         self._config, self._accept_gap = config, accept_gap
         self._logs, self._stop, self._clock = logs, stop, clock
+        self._fences: tuple[float, float] | None = None
         self.shards: dict[int, Shard] = {}
 
     def __enter__(self) -> Self:
         self.shards = {}
         self._hubs = [Hub(log) for log in self._logs]
         self._turns: dict[int, Generator[None]] = {}
-        self._fenced: tuple[float, FencedError] | None = None
+        self._settled: float | None = None
         self._open = contextlib.ExitStack()
         return self
 
@@ -87,6 +89,8 @@ class Held:
             See `Service.run`.
         """
         for partition in partitions:
+            # What went away meanwhile must not be claimed: it would fence its new owner.
+            self._hubs[0].fetch(0.0)
             config = self._config.of_partition(partition)
             store = open_store(config)
             self._open.callback(store.close)
@@ -104,9 +108,9 @@ class Held:
         Raises
         ------
         PartitionsRevokedError
-            The group shares the partitions out anew; all shards are saved.
+            The group shares the partitions out anew, or is to be asked; all shards are saved.
         FencedError
-            Another instance has claimed a model whose partition the group has left here.
+            Again and again another instance claims a model whose partition the group leaves here.
         """
         with tuned():
             try:
@@ -120,15 +124,18 @@ class Held:
 
     def _take(self) -> None:
         idle = self._clock()
-        while self._turns or self._fenced:
+        while self._turns or (self._settled is not None and not self._stop()):
             partitions = set() if self._stop() else self._fetched()
             if self._stop() or self._clock() - idle >= IDLE:
                 idle = self._clock()
                 partitions = set(self._turns)
             for partition in sorted(partitions):
                 self._advance(partition)
-            if self._fenced and (self._stop() or self._clock() - self._fenced[0] > GRACE):
-                raise self._fenced[1]
+            if self._settled is not None and self._clock() > self._settled:
+                raise PartitionsRevokedError(
+                    f"wanted the model of each partition of {self._logs[0].topic} that is held, "
+                    "got one that another instance has claimed: ask the group what is held"
+                )
 
     def _fetched(self) -> set[int]:
         """Fetch a run of each log, or wait a moment for one; return the partitions they are of."""
@@ -158,7 +165,17 @@ class Held:
         except StopIteration:
             del self._turns[partition]
         except FencedError as error:
-            # In a rebalance another instance may have it before the group told this one.
+            # In a rebalance another instance may have it before the group told this one; or it
+            # had it for a moment, and this one is its owner still.
             logger.warning("partition %s was claimed by another instance: %s", partition, error)
             del self._turns[partition]
-            self._fenced = self._clock(), error
+            self._endure(error)
+
+    def _endure(self, error: FencedError) -> None:
+        """Note a fence; raise it where there was one after the other for too long."""
+        now = self._clock()
+        first, last = self._fences or (now, now)
+        self._fences = (now if now - last > GRACE else first), now
+        if now - self._fences[0] > GRACE:
+            raise error
+        self._settled = now + SETTLE

@@ -1,21 +1,24 @@
 """A model for each partition, all in one instance, on the embedded log."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from learners.digests import digest
-from stream import loop
-from stream.app import Service
+from stream import held, loop
+from stream.app import Service, new_shard
 from stream.cli import invoke
 from stream.config import Config
-from stream.errors import ConfigError, LogError
+from stream.errors import ConfigError, FencedError, LogError
 from stream.log import Message
 from stream.log_kinds import open_appender, read_topic
 from stream.loop import Loop
 from stream.shard import Shard
 from stream.sharded import ShardedService
+from stream.store_kinds import open_store
+from stream.vault_kinds import checkpoints_of
 from tests import partitioned
 from tests.partitioned import PARTITIONS, RECORDS, Crash, feed, messages
 
@@ -70,6 +73,42 @@ def test_after_crashes_each_model_is_the_same(config: Config, tmp_path: Path) ->
     shards = ShardedService(config).run(until_end=True)
     assert sum(shard.sequence for shard in shards.values()) == RECORDS
     assert digests(shards)[1] == alone(config, tmp_path / "alone", 1)
+
+
+def claim(config: Config) -> None:
+    """Claim a model as another instance does that holds its partition for a moment."""
+    checkpoints = checkpoints_of(config)
+    checkpoints.claim(new_shard(config).snapshot())
+    with closing(open_store(config)) as store:
+        store.claim(checkpoints.epoch)
+
+
+def test_who_is_fenced_and_holds_the_partition_claims_it_again(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "SETTLE", 0.1)
+    feed(config, messages())
+    left = [200, 400]
+
+    def watch(running: Loop) -> None:
+        if running.shard.partition == 1 and left and running.shard.sequence >= left[0]:
+            del left[0]
+            claim(config.of_partition(1))
+
+    shards = ShardedService(config).run(until_end=True, watch=watch)
+    assert not left
+    assert sum(shard.sequence for shard in shards.values()) == RECORDS
+    assert digests(shards)[1] == alone(config, tmp_path / "alone", 1)
+
+
+def test_who_is_fenced_again_and_again_gives_up(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "SETTLE", 0.01)
+    monkeypatch.setattr(held, "GRACE", 0.5)
+    feed(config, messages())
+    with pytest.raises(FencedError):
+        ShardedService(config).run(watch=lambda running: claim(config.of_partition(1)))
 
 
 def test_the_commands_tell_of_each(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
