@@ -146,28 +146,7 @@ def hold(place: Services, records: int, seed: int) -> dict[str, Any]:
         Message(b"%d" % (i % 997), json.dumps({**x, "label": y == "UP"}).encode(), 1_000 * i)
         for i, (x, y) in enumerate(stream)
     ]
-    quarter = records // 4
-    parts = [messages[i * quarter : (i + 1) * quarter] for i in range(3)]
-    parts.append(messages[3 * quarter :])
-    codes = []
-    try:
-        trial.feed(parts[0])
-        trial.start()
-        trial.wait(draw.randrange(quarter // 4, quarter // 2))
-        trial.start()
-        trial.start()
-        trial.feed(parts[1])
-        trial.wait(quarter + draw.randrange(quarter))
-        trial.end(draw.randrange(3), signal.SIGKILL)
-        trial.feed(parts[2])
-        trial.wait(2 * quarter + draw.randrange(quarter))
-        codes.append(trial.end(draw.randrange(2), signal.SIGTERM))
-        trial.feed(parts[3])
-        trial.wait(records)
-        codes.append(trial.end(0, signal.SIGTERM))
-    finally:
-        while trial.running:
-            trial.end(0, signal.SIGKILL)
+    codes = _move(trial, messages, draw)
     config = trial.config
     models = [restored(config.of_partition(p))[1] for p in range(PARTITIONS)]
     equal = [digest(shard.learner.estimator) == trial.expected(p) for p, shard in enumerate(models)]
@@ -191,6 +170,33 @@ def hold(place: Services, records: int, seed: int) -> dict[str, Any]:
         and codes == [0, 0]
     )
     return figures
+
+
+def _move(trial: Trial, messages: Sequence[Message], draw: random.Random) -> list[int]:
+    """Feed while instances come, leave and die; return the exit codes of those that left."""
+    quarter = len(messages) // 4
+    parts = [messages[i * quarter : (i + 1) * quarter] for i in range(3)]
+    parts.append(messages[3 * quarter :])
+    codes = []
+    try:
+        trial.feed(parts[0])
+        trial.start()
+        trial.wait(draw.randrange(quarter // 4, quarter // 2))
+        trial.start()
+        trial.start()
+        trial.feed(parts[1])
+        trial.wait(quarter + draw.randrange(quarter))
+        trial.end(draw.randrange(3), signal.SIGKILL)
+        trial.feed(parts[2])
+        trial.wait(2 * quarter + draw.randrange(quarter))
+        codes.append(trial.end(draw.randrange(2), signal.SIGTERM))
+        trial.feed(parts[3])
+        trial.wait(len(messages))
+        codes.append(trial.end(0, signal.SIGTERM))
+    finally:
+        while trial.running:
+            trial.end(0, signal.SIGKILL)
+    return codes
 
 
 def _newest_of_each(config: Config) -> dict[str, tuple[int, int]]:
