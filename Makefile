@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-PARALLEL := -n 2 --dist loadfile
+PARALLEL := -n 2 --dist worksteal
 FAST := --doctest-modules learners ensembles stream tests -m "not services and not slow" -q $(PARALLEL)
 
 help:  ## show this

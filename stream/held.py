@@ -21,9 +21,9 @@ from stream.tuning import tuned
 IDLE = 0.25
 """Seconds after which each shard gets a turn, though nothing came for it."""
 LOOK = 0.02
-SETTLE, GRACE = 3.0, 45.0
-"""Seconds after which one who was fenced asks the group again what it holds, and those in which
-one who is fenced again and again gives up."""
+SETTLE, GRACE, FENCES = 3.0, 45.0, 15
+"""Seconds after which one who was fenced asks the group again what it holds; those without a
+fence after which all is well; and the fences after which, if it never is, this one gives up."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Held:
     ) -> None:
         self._config, self._accept_gap = config, accept_gap
         self._logs, self._stop, self._clock = logs, stop, clock
-        self._fences: tuple[float, float] | None = None
+        self._fences, self._fenced = 0, 0.0
         self.shards: dict[int, Shard] = {}
 
     def __enter__(self) -> Self:
@@ -172,10 +172,10 @@ class Held:
             self._endure(error)
 
     def _endure(self, error: FencedError) -> None:
-        """Note a fence; raise it where there was one after the other for too long."""
+        """Note a fence, once until the group is asked; raise it where there were too many."""
         now = self._clock()
-        first, last = self._fences or (now, now)
-        self._fences = (now if now - last > GRACE else first), now
-        if now - self._fences[0] > GRACE:
+        if self._settled is None:
+            self._fences = self._fences + 1 if now - self._fenced < GRACE else 1
+        if self._fences > FENCES:
             raise error
-        self._settled = now + SETTLE
+        self._settled, self._fenced = now + SETTLE, now

@@ -105,10 +105,16 @@ def test_who_is_fenced_again_and_again_gives_up(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "SETTLE", 0.01)
-    monkeypatch.setattr(held, "GRACE", 0.5)
+    monkeypatch.setattr(held, "FENCES", 2)
     feed(config, messages())
+    claims: list[int] = []
+
+    def watch(running: Loop) -> None:
+        claim(config.of_partition(1))
+        claims.append(running.shard.sequence)
+
     with pytest.raises(FencedError):
-        ShardedService(config).run(watch=lambda running: claim(config.of_partition(1)))
+        ShardedService(config).run(stop=lambda: len(claims) > 1_000, watch=watch)
 
 
 def test_the_commands_tell_of_each(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
