@@ -21,13 +21,16 @@ run: setup  ## run the main job on embedded defaults with real data
 	$(BIN)/python -m examples.shuttle
 
 test: setup  ## run all tests, with a real Kafka and Redis
-	$(BIN)/pytest --doctest-modules learners ensembles stream tests $(PARALLEL) --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --doctest-modules learners ensembles stream tests $(PARALLEL)
 
 check: setup  ## ruff, mypy and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest $(FAST)
+
+coverage: setup  ## what the fast tests reach
+	$(BIN)/pytest $(FAST) --cov --cov-report=term:skip-covered
 
 bench: setup  ## measure against peers, with a real Kafka and Redis
 	$(BIN)/python -m benchmarks.loop
@@ -53,4 +56,4 @@ services-up: setup  ## start a real Kafka and Redis on free ports, without Docke
 services-down: setup  ## stop them
 	$(BIN)/python docker/services.py down
 
-.PHONY: help setup run test check bench faults services-up services-down
+.PHONY: help setup run test check coverage bench faults services-up services-down

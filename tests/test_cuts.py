@@ -53,7 +53,7 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
     "rolling sgd that goes on": (
         500,
         {},
-        {"learner": SGD, "window": {"records": 50, "keep": 10, "on_close": "go_on"}},
+        {"learner": SGD, "window": {"records": 50, "keep": 3, "on_close": "go_on"}},
     ),
 }
 

@@ -144,11 +144,11 @@ ELEC2 = {
         logistic_up,
     ),
     "elec2-sgd": Case(
-        lambda: streams.elec2(limit=5_000),
+        lambda: streams.elec2(limit=3_000),
         CASES["sgd"].tables | {"record": {"classes": NAMES}},
         sgd,
     ),
-    "elec2-rolling": Case(lambda: streams.elec2(limit=3_000), CASES["rolling"].tables, rolling),
+    "elec2-rolling": Case(lambda: streams.elec2(limit=1_500), CASES["rolling"].tables, rolling),
 }
 needs_elec2 = pytest.mark.skipif(
     not streams.ELEC2.exists(), reason=f"no {streams.ELEC2.name} in the folder of SHARED_DATA"

@@ -165,7 +165,10 @@ CASES = {
     "rolling": ("classification", ROLLING),
     "two classes": ("classification", {"learner": "river.linear_model.LogisticRegression"}),
     "refusing": ("classification", {"learner": "sklearn.naive_bayes.GaussianNB", "gather": 3}),
-    "anomalies": ("anomaly", {"learner": "river.anomaly.HalfSpaceTrees"}),
+    "anomalies": (
+        "anomaly",
+        {"learner": "river.anomaly.HalfSpaceTrees", "params": {"n_trees": 2, "height": 4}},
+    ),
     "weighted": ("classification", {"learner": "sklearn.naive_bayes.GaussianNB", "gather": 2}),
     "weighted batch": (
         "classification",

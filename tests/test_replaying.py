@@ -19,5 +19,5 @@ def test_a_replay_comes_to_what_the_live_run_holds(
 ) -> None:
     stream = streams.drifting(1_000, seed=5)
     place = Services(kafka_servers, redis_url, tmp_path)
-    figures = hold(place, "sgd", stream, seed=5, cuts=CUTS[1:2])
+    figures = hold(place, "river", stream, seed=5, cuts=CUTS[1:2])
     assert figures["passed"], figures
