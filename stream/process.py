@@ -10,12 +10,14 @@ import types
 from collections.abc import Callable, Mapping
 
 # The order of sets in some river models depends on the hash seed, and the last bits of a BLAS
-# product on how many threads shared it: both are read once, when Python and numpy start.
+# product on how many threads shared it: both are read once, when Python and numpy start. So is the
+# number of heaps of the C library: threads that fill many by turns let memory creep up.
 PINNED = {
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
 }
 PACKAGES = ("stream", "learners", "ensembles")
 SHOW_CURSOR = b"\x1b[?25h"
@@ -26,7 +28,7 @@ def unpinned(environment: Mapping[str, str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> unpinned({"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2"})
+    >>> unpinned({"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2", "MALLOC_ARENA_MAX": "4"})
     {'OPENBLAS_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
     """
     return {name: value for name, value in PINNED.items() if name not in environment}

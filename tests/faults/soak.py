@@ -17,6 +17,7 @@ import contextlib
 import functools
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import numpy as np
 
 from stream.log import Message
 from stream.log_kinds import open_appender
+from stream.process import PINNED
 from tests import runner
 from tests.faults.kills import services
 from tests.faults.member import TrialError
@@ -175,7 +177,10 @@ def _lines(place: Services, records: int, every: int, keys: int) -> Iterator[dic
         appender.append(itertools.islice(left, AHEAD * every))
         given = [place.servers, place.redis, str(place.folder), name, str(records), str(every)]
         command = [sys.executable, "-m", "tests.faults.soaking", *given]
-        with subprocess.Popen(command, cwd=runner.ROOT, stdout=subprocess.PIPE) as process:
+        process = subprocess.Popen(
+            command, env=os.environ | PINNED, cwd=runner.ROOT, stdout=subprocess.PIPE
+        )
+        with process:
             while line := _line(process):
                 yield json.loads(line)
                 appender.append(itertools.islice(left, every))
