@@ -9,15 +9,17 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 
-from stream.errors import CheckpointError
+from stream.errors import CheckpointError, VaultAwayError
 from stream.folder import SWEEP_AGE
 from stream.patience import at_once, outlast
 from stream.secrecy import masked
 from stream.vault import checked
+
+T = TypeVar("T")
 
 _EXTRA = "install alluvia[s3] for checkpoints in an object store"
 
@@ -80,16 +82,14 @@ class Bucket:
 
     def holds(self, part: str, size: int) -> bool:
         """See `Vault.holds`."""
-        return self._size(part) == size
+        return self._asked(lambda: self._size(part)) == size
 
     def sync_parts(self) -> None:
         """Nothing: an object is durable when it is acknowledged."""
 
     def read(self, name: str) -> bytes:
         """See `Vault.read`."""
-        with _telling():
-            found: bytes = self._objects.cat_file(f"{self._root}/{name}")
-            return found
+        return self._asked(lambda: self._read(name))
 
     def read_part(self, name: str) -> bytes:
         """See `Vault.read_part`."""
@@ -100,13 +100,13 @@ class Bucket:
 
     def names(self, pattern: str) -> list[str]:
         """See `Vault.names`."""
-        names = (one["name"].rstrip("/").rpartition("/")[2] for one in self._listed(self._root))
+        listed = self._asked(lambda: self._listed(self._root))
+        names = (one["name"].rstrip("/").rpartition("/")[2] for one in listed)
         return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
 
     def remove(self, name: str) -> None:
         """See `Vault.remove`."""
-        with _telling(), contextlib.suppress(FileNotFoundError):
-            self._objects.rm_file(f"{self._root}/{name}")
+        self._asked(lambda: self._remove(name))
 
     def remove_part(self, name: str) -> None:
         """See `Vault.remove_part`."""
@@ -115,7 +115,7 @@ class Bucket:
     def sweep(self, named: set[str]) -> None:
         """See `Vault.sweep`."""
         crashed = time.time() - SWEEP_AGE
-        for one in self._listed(f"{self._root}/parts"):
+        for one in self._asked(lambda: self._listed(f"{self._root}/parts")):
             name = one["name"].rpartition("/")[2]
             if name not in named and one["LastModified"].timestamp() < crashed:
                 self.remove_part(name)
@@ -125,7 +125,7 @@ class Bucket:
         name = f"{uuid.uuid4().hex}.tmp"
         try:
             first, second = self._create(name, b"1"), self._create(name, b"2")
-            self.remove(name)
+            self._remove(name)
         except OSError as error:
             raise CheckpointError(
                 f"wanted an object store for checkpoints at {self.place}, got: {error.strerror}: "
@@ -139,8 +139,32 @@ class Bucket:
             )
         self._tried = True
 
-    def _outlast(self, action: Callable[[], bool]) -> bool:
-        return outlast(action, _passes, self._stop, f"the object store at {self.place}")
+    def _outlast(self, action: Callable[[], T]) -> T:
+        """Carry out an action, again and again while a store that was there is away."""
+        stop = self._stop if self._tried else at_once
+        return outlast(action, _passes, stop, f"the object store at {self.place}")
+
+    def _asked(self, action: Callable[[], T]) -> T:
+        """Carry out what reads or removes; without an answer no older checkpoint is gone on from."""
+        try:
+            return self._outlast(action)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise VaultAwayError(
+                f"wanted the checkpoints in the object store at {self.place}, got: "
+                f"{error.strerror}: see that it can be reached, and check [checkpoint] url and "
+                "options"
+            ) from error
+
+    def _read(self, name: str) -> bytes:
+        with _telling():
+            found: bytes = self._objects.cat_file(f"{self._root}/{name}")
+            return found
+
+    def _remove(self, name: str) -> None:
+        with _telling(), contextlib.suppress(FileNotFoundError):
+            self._objects.rm_file(f"{self._root}/{name}")
 
     def _write(self, part: str, data: bytes) -> bool:
         with _telling():
@@ -153,7 +177,7 @@ class Bucket:
                 self._objects.pipe_file(f"{self._root}/{name}", data, mode="create")
         except FileExistsError:
             # An answer that got lost is asked for again, and then this call meets itself.
-            return self.read(name) == data
+            return self._read(name) == data
         return True
 
     def _part(self, name: str) -> str:

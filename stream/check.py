@@ -17,7 +17,7 @@ from stream.config import Config, load
 from stream.errors import MissingTopicError, StreamError
 from stream.inspection import newest
 from stream.log import Bounds, Log, Run
-from stream.log_errors import expired
+from stream.log_errors import expired, missing_partition
 from stream.log_kinds import open_log
 from stream.manifest import Manifest, Position
 from stream.model import describe
@@ -195,6 +195,8 @@ def _runs(log: Log, bounds: dict[int, Bounds]) -> Iterator[Run]:
 
 def _refuse_expired(topic: str, offsets: dict[int, int], bounds: dict[int, Bounds]) -> None:
     for partition, offset in offsets.items():
-        held = bounds[partition]
+        held = bounds.get(partition)
+        if held is None:
+            raise missing_partition(topic, partition)
         if not held.first <= offset <= held.end:
             raise expired(topic, partition, offset, held)

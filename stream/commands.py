@@ -32,6 +32,9 @@ Rate = Annotated[str | None, typer.Option(metavar="N/s", help="Records per secon
 Columns = Annotated[
     str | None, typer.Option(metavar="A,B", help="Names of the columns of CSV without a header.")
 ]
+Labels = Annotated[
+    bool, typer.Option("--labels", help="Append to the topic of [label], keyed by the id.")
+]
 Metrics = Annotated[
     str | None,
     typer.Option(
@@ -136,10 +139,11 @@ def feed(
     partitions: Partitions = None,
     rate: Rate = None,
     columns: Columns = None,
+    labels: Labels = False,
 ) -> None:
     """Append the records of files to the service's topic, which is made if it is missing."""
     named = columns.split(",") if columns else None
-    _do("feed", "feed", config, files, partitions, rate, named)
+    _do("feed", "feed", config, files, partitions, rate, named, labels)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from stream.block import DeadLetter
 from stream.log import Message
@@ -43,28 +44,34 @@ def letters_in(read: Callable[[], Reading], service: str) -> Iterator[DeadLetter
 def _letters(messages: Reading, service: str) -> Iterator[tuple[int, DeadLetter]]:
     """Yield the letters of a service with their lineages; other messages may be there too."""
     for _, _, message in messages:
-        said = {name.removeprefix("alluvia."): data.decode() for name, data in _ours(message)}
-        if said.get("service") != service:
-            continue
-        lineage, _, sequence = said["version"].partition("@")
-        yield (
-            int(lineage),
-            DeadLetter(
-                said["topic"],
-                int(said["partition"]),
-                int(said["offset"]),
-                int(said["timestamp"]),
-                message.key,
-                None if said.get("null") == "value" else message.value,
-                said["reason"],
-                said["error"],
-                int(sequence),
-            ),
-        )
+        said = dict(_ours(message))
+        if said.get("service") == service.encode():
+            with suppress(KeyError, ValueError):  # whoever wrote it, no service did
+                yield _letter({name: data.decode() for name, data in said.items()}, message)
+
+
+def _letter(said: dict[str, str], message: Message) -> tuple[int, DeadLetter]:
+    lineage, _, sequence = said["version"].partition("@")
+    letter = DeadLetter(
+        said["topic"],
+        int(said["partition"]),
+        int(said["offset"]),
+        int(said["timestamp"]),
+        message.key,
+        None if said.get("null") == "value" else message.value,
+        said["reason"],
+        said["error"],
+        int(sequence),
+    )
+    return int(lineage), letter
 
 
 def _ours(message: Message) -> Iterator[tuple[str, bytes]]:
-    return (header for header in message.headers if header[0].startswith("alluvia."))
+    return (
+        (name.removeprefix("alluvia."), data)
+        for name, data in message.headers
+        if name.startswith("alluvia.")
+    )
 
 
 def _text(text: str) -> bytes:

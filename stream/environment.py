@@ -24,7 +24,12 @@ _MADE = re.compile(
     r"_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
 # Free tables, whose values in the environment are JSON where they can be read as such.
-_FREE_TABLES = (("log", "options"), ("store", "options"), ("model", "params"))
+_FREE_TABLES = (
+    ("log", "options"),
+    ("store", "options"),
+    ("checkpoint", "options"),
+    ("model", "params"),
+)
 
 
 class Environment(EnvSettingsSource):

@@ -72,6 +72,10 @@ class CheckpointError(StreamError):
     """A checkpoint is torn, altered, or not this configuration's."""
 
 
+class VaultAwayError(StreamError):
+    """The place of checkpoints gives no answer, so that nothing can be said of what it holds."""
+
+
 class SignatureError(CheckpointError):
     """A checkpoint or its journal is not signed as `[checkpoint] key` wants it."""
 

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from stream.config import Config, load
-from stream.errors import ConfigError, LogError
+from stream.errors import ConfigError, LogError, StreamError
 from stream.file_log import take
 from stream.files import RecordFile
 from stream.log import Appender, Message
 from stream.log_kinds import open_appender, open_log
+from stream.sections import RecordConfig
 from stream.tables import rate as per_second
 
 SLICE = 20_000
@@ -32,8 +33,11 @@ def feed(
     partitions: int | None,
     rate: str | None,
     columns: Sequence[str] | None,
+    labels: bool = False,
 ) -> None:
     """Append the records of files in order, make the topic if it is missing, and tell of it.
+
+    The topic is the one that labels have to themselves where `labels` says so.
 
     Raises
     ------
@@ -41,23 +45,24 @@ def feed(
         A file, the rate or the log cannot be used, or the topic has other partitions.
     """
     config = load(path)
+    name, record = _of_labels(config) if labels else (config.log.topic, config.record)
     limit = None if rate is None else parse_rate(rate)
     now = time.time_ns() // 1_000_000
-    _refuse_unreadable([RecordFile(one, now, config.record, columns) for one in paths], paths)
-    files = [RecordFile(one, now, config.record, columns) for one in paths]
-    topic = repr(config.log.topic)
-    with contextlib.closing(open_appender(config)) as appender:
+    _refuse_unreadable([RecordFile(one, now, record, columns) for one in paths], paths)
+    files = [RecordFile(one, now, record, columns) for one in paths]
+    topic = repr(name)
+    with contextlib.closing(open_appender(config, name)) as appender:
         if appender.create(partitions or 1):
             topic += f", made with {partitions or 1} partition(s)"
         elif partitions is not None:
-            _refuse_other(config, partitions)
+            _refuse_other(config, name, partitions)
         begun = time.monotonic()
         count = _append(appender, files, limit)
         seconds = time.monotonic() - begun
     print(f"{count:,} records in {seconds:.1f} s ({per_second(count / seconds)}) into {topic}")
     for one, file in zip(paths, files, strict=True):
         if not file.labelled:
-            print(f"{one.name} has no column {config.record.label!r}: no record of it is learned")
+            print(f"{one.name} has no column {record.label!r}: no record of it is learned")
     ragged = sum(file.ragged for file in files)
     if ragged:
         print(f"{ragged:,} rows did not have a cell for each column: they will be set aside")
@@ -82,6 +87,21 @@ def parse_rate(text: str) -> int:
     return int(found[1])
 
 
+def _of_labels(config: Config) -> tuple[str, RecordConfig]:
+    """Return the topic that labels have to themselves, and what is what in their records.
+
+    The id is the message's key, as far as a record has one.
+    """
+    label, record = config.label, config.record
+    if label is None or label.topic is None:
+        raise ConfigError(
+            "wanted [label] topic with --labels, got none: name it, or leave out --labels where "
+            "labels come among the records"
+        )
+    paths = label.paths(record)
+    return label.topic, RecordConfig(key=paths.id or record.id, label=paths.label, time=paths.time)
+
+
 def _refuse_unreadable(files: Sequence[RecordFile], paths: Sequence[Path]) -> None:
     """Read up to the first records: nothing is appended if one of the files cannot be read."""
     for file, path in zip(files, paths, strict=True):
@@ -90,13 +110,13 @@ def _refuse_unreadable(files: Sequence[RecordFile], paths: Sequence[Path]) -> No
                 next(messages, None)
 
 
-def _refuse_other(config: Config, partitions: int) -> None:
-    with contextlib.closing(open_log(config, None)) as log:
+def _refuse_other(config: Config, topic: str, partitions: int) -> None:
+    with contextlib.closing(open_log(config, None, topic)) as log:
         held = len(log.bounds())
     if held != partitions:
         raise LogError(
-            f"wanted the topic {config.log.topic!r} with {partitions} partition(s), got it with "
-            f"{held}: leave out --partitions, or set [log] topic to another"
+            f"wanted the topic {topic!r} with {partitions} partition(s), got it with "
+            f"{held}: leave out --partitions, or name another topic"
         )
 
 
@@ -106,9 +126,18 @@ def _append(appender: Appender, files: Sequence[RecordFile], limit: int | None) 
     size = SLICE if limit is None else -(-limit // SLICES_PER_SECOND)
     with _bar() as bar:
         task = bar.add_task("feeding", total=sum(file.size for file in files), records=0)
-        for part in paced(messages, size, limit):
-            count += appender.append(part)
-            _advance(bar, task, files, count)
+        try:
+            for part in paced(messages, size, limit):
+                count += appender.append(part)
+                _advance(bar, task, files, count)
+        except StreamError as error:
+            if not count:
+                raise
+            # Fed again, they would be there twice.
+            raise StreamError(f"{error}; the {count:,} records before are in the topic") from error
+        except KeyboardInterrupt:
+            print(f"{count:,} records are in the topic, or a few more", file=sys.stderr)
+            raise
     return count
 
 

@@ -42,7 +42,8 @@ class Mended(NamedTuple):
         """The record, with a note of where the dead one lies."""
         one = self.letter
         origin = f"{one.topic}/{one.partition}/{one.offset}".encode()
-        return Message(one.key, one.value, one.time, ((FROM, origin),))
+        # Features of before 1970 have their event time here, which Kafka does not take.
+        return Message(one.key, one.value, max(one.time, 0), ((FROM, origin),))
 
 
 def feed_back(path: Path, file: Path) -> None:
@@ -76,19 +77,32 @@ def _checked(config: Config, file: Path) -> Iterator[Mended]:
     shards = [restored(one)[1] for one in shards_of(config) if newest(one) is not None]
     # What a field is, is the same in each: records of all partitions are fed by one producer.
     shard = shards[0] if shards else new_shard(config)
-    late = None if config.label is None else config.label.topic
     for number, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
         try:
             letter = parsed(line)
-            topic = late if late is not None and letter.topic == late else config.log.topic
+            topic = _home(config, letter.topic)
             run = Run(topic, 0, [0], [letter.time], [letter.key], [letter.value])
             for refused in shard.decoder.decode(run, 0).dead:
                 raise StreamError(f"{refused.reason}: mend the line, or leave it out")
         except StreamError as error:
             raise StreamError(f"{file} line {number}: {error}; nothing was fed back") from error
         yield Mended(topic, letter)
+
+
+def _home(config: Config, topic: str) -> str:
+    """Return the topic that a letter goes to, whose record was of a topic or a file."""
+    records, label = config.log.topic, config.label
+    if label is not None and topic == label.topic:
+        return topic
+    # What stands for a file has a space in it, a topic never.
+    if topic != records and " " not in topic:
+        raise StreamError(
+            f"wanted a letter of {records!r}, got one of {topic!r}: feed it back with the "
+            "configuration of its own service"
+        )
+    return records
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from typing import Annotated
 
 import msgspec
 
 from stream.block import DeadLetter
 from stream.errors import StreamError
+
+
+# What a log takes.
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Line(msgspec.Struct):
@@ -19,9 +25,9 @@ class Line(msgspec.Struct):
     """
 
     topic: str
-    partition: int
-    offset: int
-    time: int
+    partition: Number
+    offset: Number
+    time: Time
     key: str | None
     value: str | None
     key_base64: bool = False
@@ -73,7 +79,7 @@ def parsed(line: bytes) -> DeadLetter:
     """
     try:
         return _decode(line).letter
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StreamError(
             f"wanted a line as `alluvia dead --full` prints it, got: {error}: mend the line"
         ) from error

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from stream.errors import LogError, MissingTopicError, OffsetsExpiredError
+from stream.errors import LogError, MissingTopicError, OffsetsExpiredError, TopicRecreatedError
 from stream.log import Bounds
 
 
 def missing_topic(topic: str) -> MissingTopicError:
     """Return the error for a topic that does not exist."""
     return MissingTopicError(
-        f"wanted the topic {topic!r}, got a log without it: create it (`alluvia feed` does) "
-        "or set [log] topic"
+        f"wanted the topic {topic!r}, got a log without it: create it (`alluvia feed` does, "
+        "with --labels the one of labels) or correct its name"
     )
 
 
@@ -26,6 +26,14 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
         f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
         "restore the topic, run with --accept-gap to go on without what is gone, or give the "
         "service another name to begin a model anew"
+    )
+
+
+def missing_partition(topic: str, partition: int) -> TopicRecreatedError:
+    """Return the error for a partition that was read before and is not there any more."""
+    return TopicRecreatedError(
+        f"wanted the partitions of {topic!r} that the model has read, got a topic without "
+        f"{partition}: it was made anew; bring it back, or choose another name to begin a model anew"
     )
 
 

@@ -12,13 +12,13 @@ from stream.checkpoint import Checkpoints
 from stream.config import Config
 from stream.courier import Courier
 from stream.dead import FILE, DeadLetters, open_dead
-from stream.errors import FencedError, LogError, PartitionsRevokedError
+from stream.errors import FencedError, PartitionsRevokedError
 from stream.file_log import FileLog
 from stream.idle import Idle
 from stream.intake import History, Intake, Live
 from stream.journal import Entry, Journal, Mark
 from stream.log import Bounds, Log, Place
-from stream.log_errors import expired
+from stream.log_errors import expired, missing_partition
 from stream.log_kinds import open_log, open_producer
 from stream.loop import Loop
 from stream.manifest import Position
@@ -258,11 +258,7 @@ class Session:
             mine = [p for p in shard.positions.values() if p.topic == log.topic]
             missing = {p.partition for p in mine} - bounds.keys()
             if missing:
-                raise LogError(
-                    f"wanted the partitions of {log.topic!r} that the model has read, got a topic "
-                    f"without {min(missing)}: it was made anew; bring it back, or choose another "
-                    "name to begin a model anew"
-                )
+                raise missing_partition(log.topic, min(missing))
             for grown in bounds.keys() - {p.partition for p in mine}:
                 logger.warning("%s has a new partition %s; it is read from 0", log.topic, grown)
                 shard.begin(log.topic, {grown: 0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from stream.bucket import Bucket
@@ -14,6 +15,8 @@ from stream.journal_carried import CarriedJournal
 from stream.journal_file import FileJournal, last_mark
 from stream.patience import at_once
 from stream.vault import Vault
+
+_NUMBERED = re.compile(f"{SHARD}(0|[1-9][0-9]{{0,9}})", re.ASCII)
 
 
 def open_vault(config: Config, stop: Callable[[], bool] = at_once) -> Vault:
@@ -41,7 +44,9 @@ def shards_of(config: Config) -> list[Config]:
     if config.scope == "topic":
         return [config]
     names = open_vault(config).names(f"{SHARD}*")
-    return [config.of_partition(p) for p in sorted(int(n.removeprefix(SHARD)) for n in names)]
+    # A copy that somebody keeps beside them is none of them.
+    numbers = (n.removeprefix(SHARD) for n in names if _NUMBERED.fullmatch(n))
+    return [config.of_partition(p) for p in sorted(map(int, numbers))]
 
 
 def open_journal(

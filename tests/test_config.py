@@ -1,13 +1,18 @@
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from stream.config import Config, differences, load
 from stream.errors import ConfigError
+from stream.refusal import table_in
 from stream.sections import WindowConfig
+from tests.command import ROOT
 from tests.configuring import BASE, read, refusal
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -44,12 +49,17 @@ def test_the_environment_overrides_every_depth(
     monkeypatch.setenv("ALLUVIA_MODEL__PARAMS__L2", "0.5")
     monkeypatch.setenv("ALLUVIA_RECORD__LEAVE_OUT", '["date"]')
     monkeypatch.setenv("ALLUVIA_STORE__TTL", "none")
+    monkeypatch.setenv("ALLUVIA_CHECKPOINT__URL", "s3://models/elec2")
+    monkeypatch.setenv("ALLUVIA_CHECKPOINT__OPTIONS__USE_SSL", "false")
+    monkeypatch.setenv("ALLUVIA_CHECKPOINT__OPTIONS__SECRET", "007")
+    monkeypatch.setenv("ALLUVIA_DEAD__TOPIC", "dead")
     config = read(tmp_path, BASE + '[log]\nservers = "file:1"\n')
     assert (config.seed, config.log.servers) == (5, "broker:9092")
     assert config.model.window == WindowConfig(records=77)
     assert config.model.params == {"l2": 0.5}
     assert config.record.leave_out == ["date"]
     assert config.store.ttl is None
+    assert config.checkpoint.options == {"use_ssl": False, "secret": "007"}
 
 
 @pytest.mark.parametrize(
@@ -264,3 +274,14 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     model = {"learner": "a.B", "params": {"x": nested}}
     with pytest.raises(ConfigError):
         Config.of({"name": "a", "task": "regression", "record": {"label": "y"}, "model": model})
+
+
+def test_every_key_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+
+    def keys(table: type[BaseModel]) -> Iterator[str]:
+        for name, field in table.model_fields.items():
+            inner = table_in(field.annotation)
+            yield from [name] if inner is None else keys(inner)
+
+    assert [key for key in keys(Config) if not re.search(rf"`([a-z]+\.)?{key}`", text)] == []

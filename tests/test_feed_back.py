@@ -158,6 +158,10 @@ def test_a_letter_is_fed_back_once_unless_its_bytes_changed(
         ({"value": 7}, r"line 3: .*Expected `str \| null`"),
         ({"time": "now"}, "line 3: .*Expected `int`"),
         ({"offset": None}, "line 3: "),
+        ({"offset": -1}, "line 3: .*>= 0"),
+        ({"offset": 2**63}, "line 3: .*offset"),
+        ({"time": 10**30}, "line 3: .*time"),
+        ({"topic": "another"}, "line 3: wanted a letter of 'demo', got one of 'another'"),
     ],
 )
 def test_one_that_is_still_bad_is_named_and_nothing_is_fed_back(
@@ -175,6 +179,22 @@ def test_one_that_is_still_bad_is_named_and_nothing_is_fed_back(
     assert re.search(why, sentence)
     assert sentence.endswith("nothing was fed back")
     assert appended(config) == []
+
+
+def test_a_line_of_any_depth_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mended.jsonl"
+    file.write_text("{\"note\": " + "[" * 100_000, "utf-8")
+    sentence = command.refused(capsys, "dead", str(config), "--feed-back", str(file))
+    assert "line 1: wanted a line as" in sentence
+    assert sentence.endswith("nothing was fed back")
+
+
+def test_features_of_before_1970_are_fed_back(config: Path, listed: Listed, fed: Fed) -> None:
+    line = listed("--full")[0] | {"value": GOOD.decode(), "time": -5}
+    assert fed([line]) == "fed back into 'demo': 1; before: 0"
+    assert appended(config) == [Message(b"k1", GOOD, 0, note(5))]
 
 
 def test_a_file_that_is_not_there_is_refused(
@@ -195,8 +215,12 @@ def test_a_letter_comes_back_from_its_message(letter: DeadLetter, lineage: int) 
     sent = [message_of(one, "mine", lineage) for one in (letter, letter._replace(offset=7))]
     other = message_of(letter, "another's", lineage + 1)
     earlier = message_of(letter, "mine", lineage - 1)
-    foreign = Message(b"k", b"v", 0, (("alluvia.else", b"\xff"[:0]),))
-    topic = [(0, i, m) for i, m in enumerate([earlier, foreign, *sent, other])]
+    foreign = Message(b"k", b"v", 0, (("alluvia.else", b"\xff"),))
+    posing = [
+        Message(b"k", b"v", 0, (("alluvia.service", b"mine"), *more))
+        for more in ((), (("alluvia.version", b"\xff"),), (("alluvia.version", b"new@1"),))
+    ]
+    topic = [(0, i, m) for i, m in enumerate([earlier, foreign, *posing, *sent, other])]
     assert list(letters_in(lambda: topic, "mine")) == [letter, letter._replace(offset=7)]
     assert all(message.key is not None or message.value is not None for message in sent)
 

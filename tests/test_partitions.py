@@ -159,3 +159,18 @@ def test_a_gap_is_refused_until_it_is_accepted_and_begins_a_lineage(config: Conf
     shard = Service(config).run(until_end=True)
     assert (shard.lineage, shard.sequence) == (2, RECORDS - 50)
     assert Service(config).run(until_end=True).lineage == 2
+
+
+def test_a_topic_that_was_made_anew_with_fewer_partitions_is_refused(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(config, messages())
+    crash_at(config, RECORDS // 2)
+    with closing(sqlite3.connect(config.log.path)) as database, database:
+        database.execute("DELETE FROM partition WHERE number = 2")
+    path = str(config.folder / "parts.toml")
+    ways = (["run"], ["check"], ["replay", "--journal", "--as", "again"])
+    for command, *options in ways:
+        assert invoke([command, path, *options]) == 2
+        told = capsys.readouterr().err
+        assert "got a topic without 2: it was made anew; bring it back" in told

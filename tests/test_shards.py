@@ -123,6 +123,8 @@ def test_the_commands_tell_of_each(config: Config, capsys: pytest.CaptureFixture
     assert invoke(["run", path, "--until-end"]) == 0
     out = capsys.readouterr().out
     assert out.count("; digest ") == PARTITIONS
+    kept = config.checkpoint.path
+    (kept / "partition-0.bak").mkdir()
     assert invoke(["state", path]) == 0
     told = json.loads(capsys.readouterr().out)
     assert sorted(told["partitions"]) == ["0", "1", "2"]

@@ -12,11 +12,12 @@ import pytest
 
 from stream import bucket, folder
 from stream.bucket import Bucket
-from stream.errors import CheckpointError, FencedError
+from stream.errors import CheckpointError, FencedError, StreamError, VaultAwayError
 from stream.folder import Folder
 from stream.journal import Entry, Skip, Taken, Tick
 from stream.journal_carried import CarriedJournal
 from stream.journal_segment import chain
+from stream.manifests import Manifests
 from stream.vault import Vault
 from tests import object_store
 from tests.waiting import until
@@ -159,6 +160,23 @@ def test_a_store_that_goes_away_is_waited_for(
         assert created.result(30)
     second.stop()
     assert "takes writes again" in caplog.text
+
+
+def test_a_store_that_is_away_is_not_taken_for_one_without_checkpoints(
+    options: dict[str, Any],
+) -> None:
+    server = object_store.start()
+    _, port = server.get_host_and_port()
+    there: dict[str, Any] = {"endpoint_url": f"http://127.0.0.1:{port}"}
+    there |= {"config_kwargs": {"retries": {"max_attempts": 0}}}
+    vault = Bucket(f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}", options | there)
+    vault.create("manifest-000000000001.json", b"torn")
+    server.stop()
+    for ask in (Manifests(vault).newest, Manifests(vault).highest, vault.try_out):
+        with pytest.raises(StreamError, match="object store.*Could not connect.*check .checkpoint"):
+            ask()
+    with pytest.raises(VaultAwayError):
+        vault.read("manifest-000000000001.json")
 
 
 def test_a_carried_journal_is_as_long_as_its_checkpoints(vault: Vault) -> None:
