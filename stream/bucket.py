@@ -145,7 +145,7 @@ class Bucket:
         return outlast(action, _passes, stop, f"the object store at {self.place}")
 
     def _asked(self, action: Callable[[], T]) -> T:
-        """Carry out what reads or removes; without an answer no older checkpoint is gone on from."""
+        """Read or remove; without an answer no older checkpoint is gone on from."""
         try:
             return self._outlast(action)
         except FileNotFoundError:

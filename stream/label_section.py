@@ -10,7 +10,7 @@ from learners.base import Label, Task
 from stream.labels import LARGEST
 from stream.refusal import shown
 from stream.sections import RecordConfig, Section
-from stream.values import Count, FieldPath, Leap, Milliseconds, Name, Quiet
+from stream.values import INT64, Count, FieldPath, Leap, Milliseconds, Name, Quiet
 
 
 def _label(value: object) -> object:
@@ -104,14 +104,18 @@ class LabelConfig(Section):
         }
 
 
+def _is_class(default: float) -> bool:
+    return (isinstance(default, int) or default.is_integer()) and -INT64 <= default < INT64
+
+
 def _check_default(default: Any, record: RecordConfig, task: Task) -> None:
     wanted = None
     if task is Task.CLASSIFICATION:
         known = [*record.classes, *([] if record.positive is None else [record.positive])]
         if known and isinstance(known[0], str) != isinstance(default, str):
             wanted = f"a label like {known[0]!r}"
-        elif isinstance(default, float) and not default.is_integer():
-            wanted = "a string, an integer, true or false"
+        elif not isinstance(default, str) and not _is_class(default):
+            wanted = "a string, an integer of 64 bits, true or false"
     elif type(default) not in (int, float) or not abs(default) < LARGEST:
         wanted = "a number"
     elif task is Task.ANOMALY and default not in (0, 1):

@@ -12,7 +12,6 @@ import msgspec
 from stream.block import DeadLetter
 from stream.errors import StreamError
 
-
 # What a log takes.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -33,7 +33,8 @@ def missing_partition(topic: str, partition: int) -> TopicRecreatedError:
     """Return the error for a partition that was read before and is not there any more."""
     return TopicRecreatedError(
         f"wanted the partitions of {topic!r} that the model has read, got a topic without "
-        f"{partition}: it was made anew; bring it back, or choose another name to begin a model anew"
+        f"{partition}: it was made anew; bring it back, or choose another name to begin a model "
+        "anew"
     )
 
 

@@ -95,8 +95,9 @@ class Pace:
         )
 
     def overall(self) -> float | None:
-        """Return the records per second of the whole run until now."""
-        if self._shard is None:
+        """Return the records per second of the run until now; None where it has but one block."""
+        # What came in the first block was there before the first look.
+        if self._shard is None or self._shard.sequence == self._first[1]:
             return None
         return _rate(self._first, (self._clock(), self._shard.sequence))
 

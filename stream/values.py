@@ -117,9 +117,9 @@ def _step(value: object) -> object:
 
 def _name(value: str) -> str:
     if "/" in value or not value[:1].isalnum() or not value.isascii() or len(value) > 200:
-        raise ValueError(f"wanted a short name, got {value!r}: start with a letter or a digit")
+        raise ValueError(f"wanted a short name, got {shown(value)}: start with a letter or a digit")
     if not all(character.isalnum() or character in "._-" for character in value):
-        raise ValueError(f"wanted a name, got {value!r}: use letters, digits and . _ - only")
+        raise ValueError(f"wanted a name, got {shown(value)}: use letters, digits and . _ - only")
     return value
 
 

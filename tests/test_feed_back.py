@@ -185,7 +185,7 @@ def test_a_line_of_any_depth_is_refused(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "mended.jsonl"
-    file.write_text("{\"note\": " + "[" * 100_000, "utf-8")
+    file.write_text('{"note": ' + "[" * 100_000, "utf-8")
     sentence = command.refused(capsys, "dead", str(config), "--feed-back", str(file))
     assert "line 1: wanted a line as" in sentence
     assert sentence.endswith("nothing was fed back")

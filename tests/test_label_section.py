@@ -53,7 +53,12 @@ def test_labels_are_in_the_record_unless_it_says_otherwise() -> None:
         ({"kep": 1}, {}, 'unknown key [label] kep; did you mean "keep"?'),
         ({"topic": "a/b"}, {}, "[label] topic: wanted a short name"),
         ({"default": [1]}, {}, "[label] default: wanted a label, got"),
-        ({"default": 0.5}, {}, "wanted a string, an integer, true or false as [label] default"),
+        ({"default": 0.5}, {}, "wanted a string, an integer of 64 bits, true or false as [label]"),
+        (
+            {"default": 2**63},
+            {},
+            "wanted a string, an integer of 64 bits, true or false as [label]",
+        ),
         (
             {"default": 1},
             {"record": {"id": "id", "label": "y", "classes": ["a", "b"]}},

@@ -133,7 +133,7 @@ def test_a_broker_that_does_not_answer_is_named(unused_port: int) -> None:
 
 
 def test_servers_without_a_port_are_refused() -> None:
-    with pytest.raises(LogError, match="add the port"):
+    with pytest.raises(LogError, match="write both"):
         KafkaLog("localhost", "t", "group")
 
 

@@ -159,6 +159,19 @@ def test_rates_are_of_this_run(config: Config) -> None:
     assert overall > 0
 
 
+def test_a_run_of_one_block_has_no_rate(config: Config) -> None:
+    pace = Pace(Clock(1.0))
+    loops: list[Loop] = []
+
+    def watch(loop: Loop) -> None:
+        pace.begin(loop)
+        loops.append(loop)
+
+    Service(config).run(stop=lambda: bool(loops), watch=watch)
+    assert loops[0].shard.sequence > 0
+    assert pace.overall() is None
+
+
 def test_tables_show_figures_that_are_missing_as_a_dash(config: Config) -> None:
     model = model_of(Service(config).run(until_end=True))
     out = io.StringIO()
