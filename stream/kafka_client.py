@@ -135,7 +135,7 @@ def _reach(servers: str, seconds: float) -> None:
             host, _, port = server.strip().rpartition(":")
             if not port.isdecimal() or not host:
                 raise LogError(
-                    f"wanted [log] servers as host:port, got {server!r}: write both, for each of them"
+                    f"wanted [log] servers as host:port, got {server!r}: write both"
                 )
             left = max(deadline - time.monotonic(), 0.1)
             # No such host; or not even a host's name, which is no OSError.
