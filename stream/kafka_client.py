@@ -134,9 +134,7 @@ def _reach(servers: str, seconds: float) -> None:
         for server in servers.split(","):
             host, _, port = server.strip().rpartition(":")
             if not port.isdecimal() or not host:
-                raise LogError(
-                    f"wanted [log] servers as host:port, got {server!r}: write both"
-                )
+                raise LogError(f"wanted [log] servers as host:port, got {server!r}: write both")
             left = max(deadline - time.monotonic(), 0.1)
             # No such host; or not even a host's name, which is no OSError.
             with contextlib.suppress(OSError, UnicodeError):
