@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -32,13 +31,11 @@ from stream.sections import PredictionsConfig
 from stream.session import Order
 from stream.share import Hub
 from stream.sources import open_files, open_logs
-from stream.units import parse_time
-from stream.values import INT64, Name
+from stream.stretch import bounds_of, refuse_empty
+from stream.values import Name
 from stream.vault_kinds import journal_end, open_vault
 
 MARK = "replay.json"
-PATIENCE = 0.5
-_WHOLE = re.compile("-?[0-9]+", re.ASCII)
 
 
 def replay(
@@ -64,13 +61,13 @@ def replay(
     original = load(path)
     config = renamed(original, name)
     asked = _Asked(first, end, journal, bool(files), stop)
-    logs = _history(original, files)
-    if files or config.scope == "topic":
-        _replay(original, config, logs, asked)
-        return
     with contextlib.ExitStack() as stack:
+        logs = _history(original, files)
         for log in logs:
             stack.callback(log.close)
+        if files or config.scope == "topic":
+            _replay(original, config, logs, asked)
+            return
         for partition, at in logs[0].bounds().items():
             if at.end > at.first and not stop():
                 print(f"partition {partition}", flush=True)
@@ -159,135 +156,18 @@ def renamed(config: Config, name: str) -> Config:
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"--as: {reason}") from error
-    folder = config.checkpoint.path.parent / name
-    if name == config.name or folder == config.checkpoint.path:
+    folder, url = config.checkpoint.path.parent / name, config.checkpoint.url
+    beside = None if url is None else f"{url.rpartition('/')[0]}/{name}"
+    if name == config.name or folder == config.checkpoint.path or (url and url == beside):
         raise ConfigError(
             f"wanted another name than the service's, got --as {name}: a replay must not touch "
             "what the service made; choose another name"
         )
-    url = config.checkpoint.url
-    beside = None if url is None else f"{url.rpartition('/')[0]}/{name}"
     place = config.checkpoint.model_copy(update={"path": folder, "url": beside})
     # What goes to topics tells of the service's own model.
     dead = config.dead.model_copy(update={"topic": None})
     own = {"checkpoint": place, "dead": dead, "predictions": PredictionsConfig()}
     return config.model_copy(update={"name": name, **own})
-
-
-def bounds_of(
-    config: Config, logs: Sequence[Log], first: str | None, end: str | None
-) -> tuple[dict[Place, int], dict[Place, int] | None]:
-    """Return the offsets to begin at and to end before; None ends where files end.
-
-    Raises
-    ------
-    AlluviaError
-        A bound is neither an offset nor a time, or the end is not after the beginning.
-    """
-    begin: dict[Place, int] = {}
-    until: dict[Place, int] = {}
-    for log in logs:
-        start, stop = _bounds_in(config, log, first, end, len(logs) == 1)
-        begin |= {(log.topic, partition): offset for partition, offset in start.items()}
-        until |= {(log.topic, partition): offset for partition, offset in stop.items()}
-    if not until:
-        return begin, None
-    if all(until[place] <= offset for place, offset in begin.items()):
-        place = min(begin)
-        raise ConfigError(
-            f"wanted history that ends after it begins, got no record from offset {begin[place]} "
-            f"to before {until[place]}: correct --from and --to, or feed the topic"
-        )
-    return begin, until
-
-
-def _bounds_in(
-    config: Config, log: Log, first: str | None, end: str | None, alone: bool
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Return where one log is to begin and to end; no end for files that go to theirs."""
-    if isinstance(log, FileLog):
-        begin = {0: 0} if first is None else _offsets(config, log, first, True)
-        return begin, {} if end is None else _offsets(config, log, end, True)
-    held = log.bounds()
-    alone = alone and len(held) == 1
-    start = config.record.start
-    if first is not None:
-        begin = _offsets(config, log, first, alone)
-    elif isinstance(start, int):
-        begin = log.offsets_at(start)
-    else:
-        begin = {partition: at.first for partition, at in held.items()}
-    wanted = {} if end is None else _offsets(config, log, end, alone)
-    return begin, {p: min(at.end, wanted.get(p, at.end)) for p, at in held.items()}
-
-
-def refuse_empty(
-    logs: Sequence[Log],
-    begin: Mapping[Place, int],
-    until: Mapping[Place, int] | None,
-    stop: Callable[[], bool],
-) -> None:
-    """Refuse history without a record, which would give a model of nothing; `stop` ends the search.
-
-    Raises
-    ------
-    ConfigError
-        There is no record at or after the beginning and before the end.
-    """
-    if any(_holds(log, begin, until, stop) for log in logs) or stop():
-        return
-    place = min(begin)
-    end = "its end" if until is None else f"before {until[place]}"
-    raise ConfigError(
-        f"wanted history with a record, got none in {logs[0].topic} from offset {begin[place]} to "
-        f"{end}: correct --from and --to"
-    )
-
-
-def _holds(
-    log: Log,
-    begin: Mapping[Place, int],
-    until: Mapping[Place, int] | None,
-    stop: Callable[[], bool],
-) -> bool:
-    """Return whether a log has a record between the bounds."""
-    while not stop() and not log.acquire(PATIENCE):
-        continue
-    log.seek({partition: at for (topic, partition), at in begin.items() if topic == log.topic})
-    while not stop():
-        run = log.poll(1, PATIENCE)
-        if run is not None and (until is None or run.offsets[0] < until[run.place]):
-            return True
-        if run is None and log.lag() == 0:
-            return False
-    return False
-
-
-def _offsets(config: Config, log: Log, bound: str, alone: bool) -> dict[int, int]:
-    if _WHOLE.fullmatch(bound):
-        if not alone:
-            raise ConfigError(
-                f"wanted a time for history in several partitions, got the offset {bound:.40}: "
-                "write one such as 2024-05-01T00:00:00Z"
-            )
-        return {0: _offset(bound)}
-    moment = parse_time(bound)
-    if isinstance(log, FileLog) and config.record.time is None:
-        raise ConfigError(
-            f"wanted an offset for files without times, got {bound!r}: set [record] time, or "
-            "count records from 0"
-        )
-    return log.offsets_at(moment)
-
-
-def _offset(bound: str) -> int:
-    # Digits are counted first: Python refuses to read thousands of them.
-    if bound.startswith("-") or len(bound) > 19 or int(bound) >= INT64:
-        raise ConfigError(
-            f"wanted an offset from 0 to {INT64 - 1}, got {bound:.40}: offsets count the records "
-            "from 0"
-        )
-    return int(bound)
 
 
 def _history(config: Config, files: Sequence[Path]) -> list[Log]:
