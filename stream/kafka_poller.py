@@ -17,6 +17,7 @@ from kafka.errors import AuthorizationError, KafkaError, LogTruncationError, Off
 
 from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
+from stream.kafka_pulse import Pulse
 from stream.log import Bounds, Run
 from stream.log_errors import expired
 from stream.prefetch import Prefetch
@@ -27,7 +28,6 @@ POLL_MS = 50
 IDLE_MS = 20
 CALL_SECONDS = 10.0
 CLOSE_MS = 4_000
-SILENT_SECONDS = 2.0
 
 _LOGGER = logging.getLogger(__name__)
 # offset, timestamp, key and value of a ConsumerRecord
@@ -64,8 +64,10 @@ class Poller:
         prefetch: Prefetch,
         on_assignment: Callable[[frozenset[int]], None],
     ) -> None:
-        self._consumer, self._network, self._servers = consumer, network, servers
-        self._topic, self._prefetch, self._on_assignment = topic, prefetch, on_assignment
+        self._consumer, self._servers, self._topic = consumer, servers, topic
+        self._prefetch, self._on_assignment = prefetch, on_assignment
+        wait: float = consumer.config["fetch_max_wait_ms"] / 1000
+        self._pulse = Pulse(network, servers, wait)
         self.ends: dict[int, int] = {}
         """High watermark of each partition, as of the last fetch."""
         self.passed: dict[int, int] = {}
@@ -73,10 +75,9 @@ class Poller:
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._live: set[TopicPartition] = set()
         self._grouped = consumer.config["group_id"] is not None
-        self._polled = self._halted = self._closing = self._silent = False
+        self._polled = self._halted = self._closing = False
         self.throttled = False
         """Whether the buffer was full and has yet to become `low`."""
-        self._heard = time.monotonic()
         if self._grouped:
             # Before anything asks for the topic's partitions: what the client knows of them
             # already it would take for news, and rebalance once more for nothing.
@@ -217,7 +218,7 @@ class Poller:
                 self._prefetch.put(run, sum(map(_VALUE_SIZE, records)))
             if fetching:
                 self._observe(bool(fetched))
-                self._watch(bool(fetched))
+                self._pulse.feel(heard=bool(fetched))
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             self._halt(self._expired(error))
         except Exception as error:
@@ -225,7 +226,7 @@ class Poller:
             # like a silent topic.
             if isinstance(error, KafkaError) and error.retriable:
                 _LOGGER.info("Kafka at %s: %s; trying again", self._servers, error)
-                self._watch(heard=False)
+                self._pulse.feel(heard=False)
                 time.sleep(IDLE_MS / 1000)
             else:
                 refused = isinstance(error, AuthorizationError)
@@ -243,31 +244,6 @@ class Poller:
                 self.ends[tp.partition] = end
                 if caught_up:
                     self.passed[tp.partition] = self._consumer.position(tp, timeout_ms=POLL_MS)
-
-    def _watch(self, heard: bool) -> None:
-        """Say once that the broker went away, and once that it is back."""
-        now = time.monotonic()
-        if not heard and now - self._heard <= SILENT_SECONDS:
-            return
-        self._heard = now
-        silent = not heard and not self._answered(now)
-        if silent and not self._silent:
-            _LOGGER.warning("the broker at %s does not answer; waiting for it", self._servers)
-        elif self._silent and not silent:
-            _LOGGER.warning("the broker at %s answers again", self._servers)
-        self._silent = silent
-
-    def _answered(self, now: float) -> bool:
-        """Return whether a broker is connected, and no answer is overdue."""
-        manager = self._network._manager
-        open_ones = [conn for conn in tuple(manager._conns.values()) if conn.connected]
-        due = now - SILENT_SECONDS - self._consumer.config["fetch_max_wait_ms"] / 1000
-        for conn in open_ones:
-            with contextlib.suppress(IndexError):  # nothing was asked, or is asked any more
-                _, _, sent, *_ = conn.in_flight_requests[0]
-                if sent < due:
-                    return False
-        return bool(open_ones)
 
     def _halt(self, error: LogError) -> None:
         self._consumer.pause(*self._live)
