@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from stream import waiting
 from tests.command import CONFIG
 from tests.lives import World, world_of
 from tests.services import held
@@ -60,6 +61,15 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "alluvia.toml"
     path.write_text(CONFIG, "utf-8")
     return path
+
+
+@pytest.fixture
+def small() -> Iterator[int]:
+    """How many slots a segment has, of what waits: few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "SIZE", 8)
+        patch.setattr(waiting, "FEW", 4)
+        yield 8
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +12,6 @@ from stream import waiting
 from stream.segment import FEATURES, GONE, LABEL, MET, WAITING, Slot
 from stream.waiting import Waiting
 from tests.slots import content, place, restored, slot, snapshot
-
-
-@pytest.fixture
-def small() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "SIZE", 8)
-        patch.setattr(waiting, "FEW", 4)
-        yield 8
 
 
 class Plain:

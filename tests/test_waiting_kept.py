@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream import waiting
 from stream.segment import GONE, MET
 from stream.waiting import Waiting
 from tests.slots import NAME, content, filled, place, restored, slot, snapshot
-
-
-@pytest.fixture
-def small() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "SIZE", 8)
-        patch.setattr(waiting, "FEW", 4)
-        yield 8
 
 
 def test_a_checkpoint_writes_what_changed(tmp_path: Path, small: int) -> None:
