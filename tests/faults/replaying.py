@@ -20,7 +20,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,47 +78,42 @@ def hold(
     cuts: Sequence[Cut] = CUTS,
 ) -> dict[str, Any]:
     """Run live and replay, without a journal also at some other cuts; return what was equal."""
-    parted = _History(place, "B", learner)
-    records = parted.feed(stream, seed)
-    half = parted.live(stop_at=records // 2)
-    half_again = parted.replayed("half", "--journal")
-    whole = parted.live()
-    whole_again = parted.replayed("whole", "--journal")
-    merged = [
-        parted.replayed(f"merged-{i}", "--log", cut=cut) for i, cut in enumerate((USUAL, *cuts))
-    ]
+    parted, alone = _History(place, "B", learner), _History(place, "A", learner)
+    records, to = parted.feed(stream, seed), alone.feed(stream, seed) * 2 // 3
     end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(len(stream) // 2))
-    early = [
-        parted.replayed(f"early-{i}", "--log", "--to", end, cut=cut)
-        for i, cut in enumerate((USUAL, cuts[0]))
-    ]
-    alone = _History(place, "A", learner)
-    to = alone.feed(stream, seed) * 2 // 3
-    bounded = alone.live(until={(alone.config.log.topic, 0): to})
-    bounded_again = alone.replayed("bounded", "--log", "--to", str(to))
-    equal = {
-        "half": half == half_again,
-        "whole": whole == whole_again,
-        "merged": all(one == merged[0] for one in merged),
-        "early": early[0] == early[1],
-        "bounded": bounded == bounded_again,
+    same = {
+        "half": [parted.live(stop_at=records // 2), parted.replayed("half", "--journal")],
+        "whole": [parted.live(), parted.replayed("whole", "--journal")],
+        "merged": parted.merged("merged", (USUAL, *cuts)),
+        "early": parted.merged("early", (USUAL, cuts[0]), "--to", end),
+        "bounded": [
+            alone.live(until={(alone.config.log.topic, 0): to}),
+            alone.replayed("bounded", "--log", "--to", str(to)),
+        ],
     }
-    # Equal models of nothing, or of the same range, would say little.
-    ranges = [half, whole, early[0], bounded]
-    apart = (
-        len({told["digest"] for told in ranges}) == len(ranges)
-        and records == whole["sequence"] == merged[0]["sequence"]
-        and records // 2 <= half["sequence"] < records
-        and bounded["sequence"] == to
-        and 0 < early[0]["sequence"] < records
-    )
+    equal = {name: all(one == told[0] for one in told) for name, told in same.items()}
+    first = {name: told[0] for name, told in same.items()}
+    apart = _apart(first, records, to)
     return {
-        "records": [told["sequence"] for told in ranges],
+        "records": {name: told["sequence"] for name, told in first.items()},
         "equal": equal,
-        "digests": [told["digest"][:16] for told in (*ranges, merged[0])],
+        "digests": {name: told["digest"][:16] for name, told in first.items()},
         "apart": apart,
         "passed": apart and all(equal.values()),
     }
+
+
+def _apart(first: Mapping[str, Told], records: int, to: int) -> bool:
+    """Return whether each is of the range asked for: equal models of nothing would say little."""
+    taken = {name: told["sequence"] for name, told in first.items()}
+    digests = {told["digest"] for name, told in first.items() if name != "merged"}
+    return (
+        len(digests) == len(first) - 1
+        and taken["whole"] == taken["merged"] == records
+        and records // 2 <= taken["half"] < records
+        and taken["bounded"] == to
+        and 0 < taken["early"] < records
+    )
 
 
 @dataclasses.dataclass
@@ -158,6 +153,10 @@ class _History:
         if code:
             raise TrialError(f"wanted a replay to its end, got exit {code}")
         return told_of(restored(renamed(load(path), name))[1])
+
+    def merged(self, name: str, cuts: Sequence[Cut], *more: str) -> list[Told]:
+        """Replay without the journal, once with each cut."""
+        return [self.replayed(f"{name}-{i}", "--log", *more, cut=cut) for i, cut in enumerate(cuts)]
 
     def _written(self, cut: Cut) -> Path:
         """Write a configuration that fetches and saves so; nothing else of it differs."""
