@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any
 
 from learners.digests import digest
 from stream.config import Config
@@ -39,12 +39,6 @@ class FleetLines:
         self._paces: dict[int, Pace] = {}
         self._loops: dict[int, Loop] = {}
         self._shown = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
 
     def __call__(self, loop: Loop) -> None:
         """Print a line, if the last one is old enough."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from stream.loop import Loop
 from stream.report import Pace, Progress
@@ -14,7 +14,7 @@ from stream.tables import NONE, labels_line, number, rate, words
 
 
 class Lines:
-    """Prints a line at an interval; a context manager, to be called between blocks.
+    """Prints a line at an interval; to be called between blocks.
 
     Parameters
     ----------
@@ -48,12 +48,6 @@ class Lines:
         self._show = show
         self._clock = clock
         self._shown = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held."""
 
     def __call__(self, loop: Loop) -> None:
         """Print a line, if the last one is old enough."""

@@ -76,7 +76,9 @@ def run(path: Path, until_end: bool, metrics: str | None, accept_gap: bool) -> N
 
 
 def _shown(config: Config, pace: Pace) -> Display:
-    return FleetLines(config, _show) if config.scope == "partition" else display(config, pace)
+    if config.scope == "partition":
+        return contextlib.nullcontext(FleetLines(config, _show))
+    return display(config, pace)
 
 
 def _ignore(phase: Phase) -> None:
@@ -88,7 +90,8 @@ def display(config: Config, pace: Pace) -> Display:
     if sys.stdout.isatty():
         return Panel(f"alluvia  {config.name}", pace, Console())
     output = config.output
-    return Lines(config.name, pace, output.log, output.interval / 1000, _show)
+    lines = Lines(config.name, pace, output.log, output.interval / 1000, _show)
+    return contextlib.nullcontext(lines)
 
 
 def _both(first: Watch, second: Watch) -> Watch:

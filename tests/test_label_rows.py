@@ -93,8 +93,8 @@ def test_the_panel_tells_of_labels(path: Path) -> None:
 def test_lines_tell_of_labels(path: Path, form: str) -> None:
     lines: list[str] = []
     ticks = iter(range(10_000))
-    with Lines("orders", Pace(), form, 0.5, lines.append, lambda: next(ticks)) as watch:
-        Service(load(path)).run(until_end=True, watch=watch)
+    watch = Lines("orders", Pace(), form, 0.5, lines.append, lambda: next(ticks))
+    Service(load(path)).run(until_end=True, watch=watch)
     if form == "json":
         assert json.loads(lines[-1])["labels"]["share_matched"] == MATCHED / (MATCHED + 10)
     else:
