@@ -13,7 +13,7 @@ from stream.config import Config, load
 from stream.decode import Decoder
 from stream.errors import ConfigError, PartitionsRevokedError
 from stream.join import Join
-from stream.log import Log, Place
+from stream.log import Bounds, Log, Place
 from stream.model import build
 from stream.phase import Phase
 from stream.score import Scores
@@ -110,7 +110,7 @@ class Service:
             store = open_store(self.config)
             stack.callback(store.close)
             if until_end:
-                until = ends_of(logs)
+                until = ends_in({log.topic: log.bounds() for log in logs})
             shard = new_shard(self.config)
             while assigned(logs, stop, enter):
                 shard = new_shard(self.config)
@@ -134,9 +134,9 @@ def new_shard(config: Config) -> Shard:
     return Shard(learner, decoder, scores, join, config.partition)
 
 
-def ends_of(logs: Sequence[Log]) -> dict[Place, int]:
-    """Return where each partition of some logs ends now."""
-    return {(log.topic, p): at.end for log in logs for p, at in log.bounds().items()}
+def ends_in(bounds: Mapping[str, Mapping[int, Bounds]]) -> dict[Place, int]:
+    """Return where each partition of some topics ends."""
+    return {(topic, p): at.end for topic, held in bounds.items() for p, at in held.items()}
 
 
 def assigned(logs: Sequence[Log], stop: Stop, enter: Enter) -> frozenset[int]:

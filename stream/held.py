@@ -39,6 +39,8 @@ class Held:
         See `Service`.
     logs
         Acquired; each is shared out among the shards.
+    known
+        How many partitions there were when the service began; a later one is read from its start.
     stop
         Asked between blocks.
     clock
@@ -55,11 +57,12 @@ class Held:
         config: Config,
         accept_gap: bool,
         logs: Sequence[Log],
+        known: int,
         stop: Stop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._accept_gap = config, accept_gap
-        self._logs, self._stop, self._clock = logs, stop, clock
+        self._logs, self._known, self._stop, self._clock = logs, known, stop, clock
         self._fences, self._fenced = 0, 0.0
         self.shards: dict[int, Shard] = {}
 
@@ -97,10 +100,23 @@ class Held:
             shard = self.shards[partition] = new_shard(config)
             shares = [hub.share(partition) for hub in self._hubs]
             session = Session(config, shard, shares, store, self._stop, accept_gap=self._accept_gap)
-            mine = {place: end for place, end in (ends or {}).items() if place[1] == partition}
-            turns = session.turns(watch, None, mine or None, lambda phase: None)
+            start, mine = self._starts(partition), self._ends(partition, ends)
+            turns = session.turns(watch, start, mine, lambda phase: None)
             self._turns[partition] = self._open.enter_context(contextlib.closing(turns))
             self._turn(partition)
+
+    def _starts(self, partition: int) -> dict[Place, int] | None:
+        """Return where a partition begins that came later than the service; None for others."""
+        if partition < self._known:
+            return None
+        return {(hub.log.topic, partition): 0 for hub in self._hubs if partition in hub.bounds}
+
+    def _ends(self, partition: int, ends: Mapping[Place, int] | None) -> dict[Place, int] | None:
+        """Return where a partition ends; one that came later than the ends ends at once."""
+        if ends is None:
+            return None
+        mine = {place: end for place, end in ends.items() if place[1] == partition}
+        return mine or {(self._logs[0].topic, partition): 0}
 
     def run(self) -> None:
         """Take records until `stop()` or the ends.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from stream.app import assigned, ends_of
+from stream.app import assigned, ends_in
 from stream.config import Config
-from stream.errors import LogError, PartitionsRevokedError
+from stream.errors import CheckpointError, LogError, PartitionsRevokedError
 from stream.held import Held
-from stream.log import Log
+from stream.log import Bounds
 from stream.log_kinds import open_appender
 from stream.phase import Phase
 from stream.session import Enter, Stop, Watch
 from stream.shard import Shard
 from stream.sources import open_logs
+from stream.vault_kinds import open_vault
+
+BEGUN = "partitions"
+"""The file that says how many partitions there were when the service began."""
 
 
 class ShardedService:
@@ -55,14 +59,16 @@ class ShardedService:
             logs = open_logs(self.config)
             for log in logs:
                 stack.callback(log.close)
-            _refuse_unlike(logs)
-            self._make_predictions(len(logs[0].bounds()))
-            ends = ends_of(logs) if until_end else None
-            held = Held(self.config, self._accept_gap, logs, stop)
-            while partitions := assigned(logs, stop, enter):
+            bounds = {log.topic: log.bounds() for log in logs}
+            _refuse_unlike(bounds)
+            partitions = len(bounds[self.config.log.topic])
+            self._make_predictions(partitions)
+            ends = ends_in(bounds) if until_end else None
+            held = Held(self.config, self._accept_gap, logs, self._known(partitions), stop)
+            while mine := assigned(logs, stop, enter):
                 with contextlib.suppress(PartitionsRevokedError), held:
                     enter(Phase.CATCHING_UP)
-                    held.open(sorted(partitions), watch, ends)
+                    held.open(sorted(mine), watch, ends)
                     enter(Phase.READY)
                     held.run()
                     break
@@ -75,14 +81,27 @@ class ShardedService:
             with contextlib.closing(open_appender(self.config, topic)) as appender:
                 appender.create(partitions)
 
+    def _known(self, partitions: int) -> int:
+        """Return how many partitions there were when the service began, which is noted once."""
+        vault = open_vault(self.config)
+        try:
+            vault.create(BEGUN, b"%d" % partitions)
+            return int(vault.read(BEGUN))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"wanted the number of partitions that the service began with in {vault.place}/"
+                f"{BEGUN}, got: {error}: see that it can be written, or remove it to note "
+                f"{partitions} there"
+            ) from error
 
-def _refuse_unlike(logs: Sequence[Log]) -> None:
+
+def _refuse_unlike(bounds: Mapping[str, Mapping[int, Bounds]]) -> None:
     """Refuse labels that are not partitioned as the records are: they would miss each other."""
-    records, *others = (set(log.bounds()) for log in logs)
-    for log, partitions in zip(logs[1:], others, strict=True):
-        if partitions != records:
+    (records, wanted), *others = bounds.items()
+    for topic, partitions in others:
+        if partitions.keys() != wanted.keys():
             raise LogError(
-                f"wanted {len(records)} partitions of {log.topic!r}, as {logs[0].topic!r} has, for "
+                f"wanted {len(wanted)} partitions of {topic!r}, as {records!r} has, for "
                 f'scope = "partition", got {len(partitions)}: partition labels and records by the '
                 'same key, or set scope = "topic"'
             )

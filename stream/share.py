@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Mapping
 from typing import TypeVar
@@ -25,6 +26,16 @@ class Hub:
     def __init__(self, log: Log) -> None:
         self.log = log
         self._runs: dict[int, deque[Run]] = {}
+
+    @functools.cached_property
+    def bounds(self) -> dict[int, Bounds]:
+        """Those of all partitions when the first share asked: each asks once, at its start."""
+        return self.log.bounds()
+
+    @functools.cached_property
+    def committed(self) -> dict[int, tuple[int, str]]:
+        """What the group had committed when the first share asked."""
+        return self.log.committed()
 
     def share(self, partition: int) -> Share:
         """Return one partition as a log of its own."""
@@ -80,8 +91,8 @@ class Share:
         self._partition = partition
 
     def bounds(self) -> dict[int, Bounds]:
-        """See `Log.bounds`; empty where the topic lacks the partition."""
-        return self._mine(self._hub.log.bounds())
+        """See `Log.bounds` and `Hub.bounds`; empty where the topic lacks the partition."""
+        return self._mine(self._hub.bounds)
 
     def offsets_at(self, time: int) -> dict[int, int]:
         """See `Log.offsets_at`."""
@@ -89,7 +100,7 @@ class Share:
 
     def committed(self) -> dict[int, tuple[int, str]]:
         """See `Log.committed`."""
-        return self._mine(self._hub.log.committed())
+        return self._mine(self._hub.committed)
 
     def acquire(self, timeout: float) -> frozenset[int]:
         """Return the partition: who made the hub has acquired it."""

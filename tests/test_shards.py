@@ -1,6 +1,7 @@
 """A model for each partition, all in one instance, on the embedded log."""
 
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -153,3 +154,16 @@ def test_labels_in_other_partitions_are_refused(tmp_path: Path) -> None:
     late.close()
     with pytest.raises(LogError, match="wanted 3 partitions of 'late'"):
         ShardedService(config).run(until_end=True)
+
+
+def test_a_partition_that_is_new_is_read_from_its_start(tmp_path: Path) -> None:
+    """Wherever a new model begins: nobody was there to see its first records come."""
+    config = partitioned.written(tmp_path, 'scope = "partition"\nrecord.start = "latest"\n')
+    feed(config, messages()[:90], 2)
+    ShardedService(config).run(until_end=True)
+    with closing(sqlite3.connect(config.log.path)) as log, log:
+        log.execute("INSERT INTO partition (topic, number, next) VALUES ('parts', 2, 0)")
+    feed(config, messages())
+    shards = ShardedService(config).run(until_end=True)
+    assert sum(shard.sequence for shard in shards.values()) == RECORDS
+    assert shards[2].sequence > 0
