@@ -20,7 +20,7 @@ from stream.errors import CheckpointError, FencedError
 from stream.journal import Mark
 from stream.journal_segment import segments
 from stream.manifest import Manifest, Position
-from stream.manifests import Manifests, left_name, name_of, sent_name
+from stream.manifests import Manifests, name_of, sent_name
 from stream.signature import Signer
 from stream.vault import Vault
 
@@ -73,6 +73,11 @@ class Checkpoints:
         How many of the newest to keep.
     signer
         Signs what is published, and what is found is taken only if it did; None without a key.
+
+    Attributes
+    ----------
+    vault
+        Where they are.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class Checkpoints:
         keep: int = 3,
         signer: Signer | None = None,
     ) -> None:
-        self._vault = vault
+        self.vault = vault
         self._name = name
         self._model = model
         self._model_digest = model_digest
@@ -92,11 +97,6 @@ class Checkpoints:
         self._signer = signer
         self._last: Manifest | None = None
         self._manifests = Manifests(vault, signer)
-
-    @property
-    def place(self) -> str:
-        """Where they are, for messages."""
-        return self._vault.place
 
     @property
     def epoch(self) -> int:
@@ -114,7 +114,7 @@ class Checkpoints:
 
     def state(self, of: Manifest, name: str) -> State:
         """Return the state of one component of a checkpoint."""
-        return parts.assemble(of.parts, name, self._vault.read_part)
+        return parts.assemble(of.parts, name, self.vault.read_part)
 
     def outbox(self, of: Manifest) -> tuple[int, bytes | None]:
         """Return the messages that a checkpoint owed, with the number of the manifest that did.
@@ -122,24 +122,15 @@ class Checkpoints:
         None where nothing is owed, or is known to have been sent.
         """
         number = of.number if of.outbox is None else of.outbox["number"]
-        if of.outbox is None or self._vault.names(sent_name(number)):
+        if of.outbox is None or self.vault.names(sent_name(number)):
             return number, None
-        return number, self._vault.read_part(of.parts[OUTBOX])
+        return number, self.vault.read_part(of.parts[OUTBOX])
 
     def settle(self) -> None:
         """Note that nothing is owed any more, for as long as the log itself cannot tell."""
         if self.held.outbox is not None:
             with self._writing():
-                self._vault.create(sent_name(self.held.outbox["number"]), b"")
-
-    def leave(self) -> None:
-        """Note that nothing was taken behind the newest checkpoint."""
-        with self._writing():
-            self._vault.create(left_name(self.number), b"")
-
-    def left(self, number: int | None) -> bool:
-        """Return whether the owner who published a manifest took nothing behind it."""
-        return number is not None and bool(self._vault.names(left_name(number)))
+                self.vault.create(sent_name(self.held.outbox["number"]), b"")
 
     def owned(self) -> bool:
         """Return whether nobody has claimed the model since this owner did."""
@@ -159,22 +150,17 @@ class Checkpoints:
         """
         owner = uuid.uuid4().hex
         for _ in range(CLAIMS):
-            # In this order: what is published in between takes the number, and is not lost.
-            # Nor is a number taken again whose claim is lost: its part of the journal may be there.
-            number = max([self._manifests.highest(), *segments(self._vault)]) + 1
-            newest = self._manifests.newest()
             with self._writing():
-                claim = self._claim_of(newest, first, number, owner)
-                claimed = self._vault.create(name_of(number), claim.to_bytes(self._signer))
-            if claimed and self._manifests.highest() > number:
-                # The owner has gone on so far that it pruned the number that seemed free.
-                self._vault.remove(name_of(number))
-            elif claimed:
-                self._last = claim
-                self._manifests.sweep()
-                return claim
+                # In this order: what is published in between takes the number, and is not lost. Nor
+                # is a number taken again whose claim is lost: its part of the journal may be there.
+                number = max([self._manifests.highest(), *segments(self.vault)]) + 1
+                claim = self._claim_of(self._manifests.newest(), first, number, owner)
+                if self._create(claim):
+                    self._last = claim
+                    self._manifests.sweep()
+                    return claim
         raise CheckpointError(
-            f"wanted to claim the model in {self._vault.place}, got {CLAIMS} others at once: "
+            f"wanted to claim the model in {self.vault.place}, got {CLAIMS} others at once: "
             "stop the other instances"
         )
 
@@ -192,19 +178,25 @@ class Checkpoints:
         number = last.number + 1
         with self._writing():
             new = self._manifest(snapshot, number, last.owner, last.epoch, last.number)
-            published = self._vault.create(name_of(number), new.to_bytes(self._signer))
-        if published and self._manifests.highest() > number:
-            # Another owner has gone on so far that it pruned the number it took from this one.
-            self._vault.remove(name_of(number))
-            published = False
-        if not published:
-            raise FencedError(
-                f"checkpoint {number} of {self._name!r} was published by another owner: this "
-                "instance stops; run one instance for a model"
-            )
-        self._last = new
-        self._manifests.prune(self._keep)
-        return new
+            if self._create(new):
+                self._last = new
+                self._manifests.prune(self._keep)
+                return new
+        raise FencedError(
+            f"checkpoint {number} of {self._name!r} was published by another owner: this "
+            "instance stops; run one instance for a model"
+        )
+
+    def _create(self, made: Manifest) -> bool:
+        """Create the file of a manifest; return whether its number is this owner's."""
+        name = name_of(made.number)
+        if not self.vault.create(name, made.to_bytes(self._signer)):
+            return False
+        if self._manifests.highest() > made.number:
+            # Another owner has gone on so far that it pruned the number that seemed free.
+            self.vault.remove(name)
+            return False
+        return True
 
     def _claim_of(
         self, newest: Manifest | None, first: Snapshot, number: int, owner: str
@@ -228,7 +220,7 @@ class Checkpoints:
             yield
         except OSError as error:
             raise CheckpointError(
-                f"wanted to write a checkpoint in {self._vault.place}, got: {error.strerror}: "
+                f"wanted to write a checkpoint in {self.vault.place}, got: {error.strerror}: "
                 "make room or set [checkpoint] path elsewhere; the run goes on from the last one"
             ) from error
 
@@ -253,17 +245,17 @@ class Checkpoints:
         places = {}
         for name, state in snapshot.states.items():
             for path, data in parts.flatten(state, name).items():
-                places[path] = self._vault.add_part(data)
+                places[path] = self.vault.add_part(data)
         named = set() if self._last is None else set(self._last.parts.values())
         for path, part in snapshot.lasting.items():
             # What the last manifest names is never pruned.
-            if part.name not in named or not self._vault.holds(part.name, part.size):
+            if part.name not in named or not self.vault.holds(part.name, part.size):
                 data = part.take()
-                part.name, part.size = self._vault.add_part(data), len(data)
+                part.name, part.size = self.vault.add_part(data), len(data)
             places[path] = part.name
         if snapshot.outbox is not None:
-            places[OUTBOX] = self._vault.add_part(snapshot.outbox)
-        self._vault.sync_parts()
+            places[OUTBOX] = self.vault.add_part(snapshot.outbox)
+        self.vault.sync_parts()
         return Manifest(
             number=number,
             name=self._name,
@@ -286,8 +278,9 @@ class Checkpoints:
         """Return the number of a new life of the model, which no other has."""
         lineage = 1
         mine = uuid.uuid4().hex.encode()
-        while not self._vault.create(f"lineage-{lineage:06}", mine):
-            lineage += 1
+        with self._writing():
+            while not self.vault.create(f"lineage-{lineage:06}", mine):
+                lineage += 1
         return lineage
 
 

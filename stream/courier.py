@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 
 from stream.checkpoint import Checkpoints
+from stream.config import Config
 from stream.errors import CheckpointError, FencedError, ProducerFencedError, UnavailableError
-from stream.log import Place
+from stream.log import Log, Place
+from stream.log_kinds import open_producer
 from stream.manifest import Manifest
 from stream.outbox import Outbox
 from stream.producer import Producer
@@ -197,3 +199,23 @@ def _started(action: Callable[[], None]) -> Future[None]:
 
     threading.Thread(target=run, name="courier", daemon=True).start()
     return future
+
+
+def open_courier(
+    config: Config, checkpoints: Checkpoints, logs: Sequence[Log], stop: Callable[[], bool]
+) -> Courier | None:
+    """Return who sends what is owed to topics, which are made if they are missing.
+
+    None where nothing is sent to topics, and nothing is left of a time when it was.
+    """
+    dead, predictions = config.dead.topic, config.predictions.topic
+    _, owed = checkpoints.outbox(checkpoints.held)
+    if dead is None and predictions is None and owed is None:
+        return None
+    producer = open_producer(config)
+    if dead is not None:
+        producer.create(dead, 1)
+    if predictions is not None and config.partition is None:
+        producer.create(predictions, len(logs[0].bounds()))
+    outbox = Outbox(config.owner, dead, predictions)
+    return Courier(outbox, producer, checkpoints, [log.topic for log in logs], stop)

@@ -51,6 +51,9 @@ Entry = Taken | Tick | Skip
 class Journal(Protocol):
     """The order a shard's records were taken in."""
 
+    lost: bool
+    """Whether what was taken behind the checkpoint to go on from may be lost, and its order."""
+
     def tail(self) -> list[Entry]:
         """Return the entries behind the checkpoint to go on from, when it was opened."""
         ...
@@ -71,6 +74,10 @@ class Journal(Protocol):
 
     def cut(self, number: int) -> Mark | None:
         """Return where the checkpoint of this number stands: behind all that was taken."""
+        ...
+
+    def leave(self, number: int) -> None:
+        """Note that nothing was taken behind the checkpoint of this number, the newest."""
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stream.errors import FencedError, JournalError
 from stream.journal import Entry, Mark
 from stream.journal_segment import Lines, segment_name
+from stream.manifests import left_name
 from stream.signature import Signer
 from stream.vault import Vault
 
@@ -13,24 +14,41 @@ class CarriedJournal:
     """The order a shard's records were taken in, a segment for each checkpoint that has some.
 
     What was taken since the last checkpoint is lost with a crash: it is taken anew then, perhaps
-    in another order, and a new lineage says so.
+    in another order, and a new lineage says so. Who ends by himself leaves a note that nothing is.
 
     Parameters
     ----------
     vault
         Where the checkpoints are.
+    number
+        That of the manifest by which its owner claimed.
+    parent
+        That of the checkpoint to go on from; None for none.
     mark
-        Where the checkpoint to go on from stands in it; None for its beginning.
+        Where that stands in it; None for its beginning.
     signer
         As for `FileJournal`.
+
+    Attributes
+    ----------
+    lost
+        See `Journal`. A note is of no use where what came behind its checkpoint is torn.
     """
 
-    def __init__(self, vault: Vault, mark: Mark | None, signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        number: int,
+        parent: int | None,
+        mark: Mark | None,
+        signer: Signer | None = None,
+    ) -> None:
         self._vault = vault
         self._signer = signer
         self._mark = mark
         self._new: list[Entry] = []
         self._taken = 0
+        self.lost = parent != number - 1 or not vault.names(left_name(number - 1))
 
     def tail(self) -> list[Entry]:
         """See `Journal.tail`: nothing lies behind a checkpoint."""
@@ -57,14 +75,7 @@ class CarriedJournal:
             return self._mark
         lines = Lines(number, self._signer)
         data = lines.begin(self._mark) + b"".join(map(lines.line, taken))
-        try:
-            written = self._vault.create(segment_name(number), data)
-        except OSError as error:
-            raise JournalError(
-                f"wanted to write the journal in {self._vault.place}, got: {error.strerror}: see "
-                "that it can be written; the run goes on from the last checkpoint"
-            ) from error
-        if not written:
+        if not self._create(segment_name(number), data):
             raise FencedError(
                 f"segment {number} of the journal in {self._vault.place} was written by another "
                 "owner: this instance stops; run one instance for a model"
@@ -73,5 +84,18 @@ class CarriedJournal:
         self._new, self._taken = self._new[self._taken :], 0
         return self._mark
 
+    def leave(self, number: int) -> None:
+        """See `Journal.leave`."""
+        self._create(left_name(number), b"")
+
     def close(self) -> None:
         """Nothing: what no checkpoint carries is taken anew."""
+
+    def _create(self, name: str, data: bytes) -> bool:
+        try:
+            return self._vault.create(name, data)
+        except OSError as error:
+            raise JournalError(
+                f"wanted to write the journal in {self._vault.place}, got: {error.strerror}: see "
+                "that it can be written; the run goes on from the last checkpoint"
+            ) from error

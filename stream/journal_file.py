@@ -37,6 +37,8 @@ class FileJournal:
         An entry is not signed as it should be.
     """
 
+    lost = False
+
     def __init__(
         self, folder: Folder, epoch: int, mark: Mark | None = None, signer: Signer | None = None
     ) -> None:
@@ -78,6 +80,9 @@ class FileJournal:
     def cut(self, number: int) -> Mark | None:
         """See `Journal.cut`: all is on disk already."""
         return self.mark
+
+    def leave(self, number: int) -> None:
+        """Nothing: the tail tells what was taken."""
 
     def close(self) -> None:
         """Close the segment."""

@@ -175,7 +175,7 @@ class Loop:
 
     def save(self) -> None:
         """Publish a checkpoint, if anything was taken since the last, and tell the log of it."""
-        if self._taken() != self._saved:
+        if not self.saved:
             self.publish()
 
     def publish(self) -> None:
@@ -200,6 +200,11 @@ class Loop:
     def lag(self) -> int | None:
         """Return how many records are still to come, None if unknown."""
         return self._intake.lag()
+
+    @property
+    def saved(self) -> bool:
+        """Whether the newest checkpoint has all that was taken."""
+        return self._taken() == self._saved
 
     @property
     def restarts(self) -> int:

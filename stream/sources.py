@@ -44,6 +44,6 @@ def refuse_lost(checkpoints: Checkpoints, log: Log, config: Config) -> None:
     if receipts and checkpoints.newest() is None:
         raise CheckpointError(
             f"the group {config.log.group!r} went on to checkpoint {receipts[0]}, which is not in "
-            f"{checkpoints.place}: bring that folder back, or set another [log] group to "
+            f"{checkpoints.vault.place}: bring that folder back, or set another [log] group to "
             "begin a new model"
         )

@@ -11,7 +11,8 @@ from stream.errors import CheckpointError
 class Vault(Protocol):
     """Named files and content-addressed parts, each durable when the call returns.
 
-    What goes wrong is an `OSError`, except for what is told below.
+    What goes wrong is an `OSError`, or a `VaultAwayError` where there is no answer, except for what
+    is told below.
     """
 
     place: str

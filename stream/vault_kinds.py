@@ -49,20 +49,19 @@ def shards_of(config: Config) -> list[Config]:
     return [config.of_partition(p) for p in sorted(map(int, numbers))]
 
 
-def open_journal(
-    config: Config, epoch: int, mark: Mark | None, stop: Callable[[], bool]
-) -> Journal:
-    """Return the journal of an owner who goes on from a mark; see `FileJournal`, `open_vault`."""
-    vault, signer = open_vault(config, stop), config.signer()
+def open_journal(config: Config, checkpoints: Checkpoints) -> Journal:
+    """Return the journal beside checkpoints, for the owner who has just claimed them."""
+    claim, vault, signer = checkpoints.held, checkpoints.vault, config.signer()
+    mark = None if claim.journal is None else Mark(**claim.journal)
     if isinstance(vault, Folder):
-        return FileJournal(vault, epoch, mark, signer)
-    return CarriedJournal(vault, mark, signer)
+        return FileJournal(vault, claim.number, mark, signer)
+    return CarriedJournal(vault, claim.number, claim.parent, mark, signer)
 
 
 def journal_end(config: Config) -> Mark | None:
     """Return how far a service journalled, None where it journalled nothing."""
-    vault = open_vault(config)
-    if isinstance(vault, Folder):
-        return last_mark(vault, config.signer())
-    saved = checkpoints_of(config).newest()
+    checkpoints = checkpoints_of(config)
+    if isinstance(checkpoints.vault, Folder):
+        return last_mark(checkpoints.vault, config.signer())
+    saved = checkpoints.newest()
     return None if saved is None or saved.journal is None else Mark(**saved.journal)

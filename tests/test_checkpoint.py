@@ -244,6 +244,22 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert sequence_of(owner) == 5
 
 
+class Fixed(Folder):
+    """A place in which nothing can be removed."""
+
+    def remove(self, name: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+
+def test_what_cannot_be_dropped_is_said_in_a_sentence(tmp_path: Path) -> None:
+    filled(tmp_path, 5, keep=1)
+    owner = Checkpoints(Fixed(tmp_path), "name", MODEL, json.dumps(MODEL, sort_keys=True), 1)
+    owner.claim(snapshot())
+    with pytest.raises(CheckpointError, match="Read-only file system: make room"):
+        owner.publish(snapshot(6))
+    assert sequence_of(checkpoints(tmp_path)) == 6
+
+
 def test_publishing_wants_a_claim(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="call claim first"):
         checkpoints(tmp_path).publish(snapshot())

@@ -1,5 +1,6 @@
 """A service whose checkpoints are in an object store: it may go on from any machine."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +9,20 @@ from typing import Any
 import pytest
 
 from stream import loop
-from stream.app import Service
+from stream.app import Service, new_shard
+from stream.bucket import Bucket
 from stream.cli import invoke
 from stream.config import Config, load
 from stream.errors import ConfigError
 from stream.journal import Taken
 from stream.journal_segment import chain
 from stream.label_section import LabelConfig
+from stream.manifests import name_of
+from stream.replay import renamed
+from stream.session import Session
 from stream.sharded import ShardedService
+from stream.sources import open_logs
+from stream.store_kinds import open_store
 from stream.vault_kinds import checkpoints_of, journal_end, open_vault
 from tests import object_store, partitioned, runner
 from tests.partitioned import RECORDS, crash_at, feed, messages, replayed
@@ -130,3 +137,40 @@ def test_each_shard_has_a_place_of_its_own(
 def test_a_place_that_cannot_be_used_is_told(tmp_path: Path, table: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         partitioned.written(tmp_path, table)
+
+
+def test_who_left_does_not_speak_for_an_owner_whose_claim_is_torn(config: Config) -> None:
+    feed(config, messages()[:90])
+    Service(config).run(until_end=True)
+    feed(config, messages()[90:200])
+    crash_at(config, 130)
+    bucket = open_vault(config)
+    claim = checkpoints_of(config).newest()
+    assert isinstance(bucket, Bucket) and claim is not None and claim.sequence == 90
+    bucket._objects.pipe_file(f"{bucket._root}/{name_of(claim.number)}", b"torn")
+    left = Service(config).run(until_end=True)
+    assert (left.lineage, left.sequence) == (2, 200)
+
+
+def test_who_is_let_go_before_anything_came_goes_on_in_his_lineage(config: Config) -> None:
+    """As by a rebalance while the next shard of the same instance is claimed."""
+    feed(config, messages()[:90])
+    Service(config).run(until_end=True)
+    with contextlib.ExitStack() as stack:
+        [log] = logs = open_logs(config)
+        stack.callback(log.close)
+        store = stack.enter_context(contextlib.closing(open_store(config)))
+        assert log.acquire(10)
+        session = Session(config, new_shard(config), logs, store, lambda: False)
+        turns = session.turns(lambda loop: None, None, None, lambda phase: None)
+        next(turns)
+        turns.close()
+    feed(config, messages()[90:200])
+    left = Service(config).run(until_end=True)
+    assert (left.lineage, left.sequence) == (1, 200)
+
+
+def test_a_replay_beside_the_service_may_not_be_the_service(config: Config) -> None:
+    named = config.checkpoint.model_copy(update={"url": f"s3://{object_store.BUCKET}/again"})
+    with pytest.raises(ConfigError, match="must not touch"):
+        renamed(config.model_copy(update={"checkpoint": named}), "again")

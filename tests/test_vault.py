@@ -1,8 +1,10 @@
 """The places for checkpoints: what a folder promises, an object store does as well."""
 
+import contextlib
+import functools
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from stream import bucket, folder
 from stream.bucket import Bucket
+from stream.checkpoint import Checkpoints
 from stream.errors import CheckpointError, FencedError, StreamError, VaultAwayError
 from stream.folder import Folder
 from stream.journal import Entry, Skip, Taken, Tick
@@ -20,6 +23,7 @@ from stream.journal_segment import chain
 from stream.manifests import Manifests
 from stream.vault import Vault
 from tests import object_store
+from tests.states import MODEL, snapshot
 from tests.waiting import until
 
 ENTRIES: list[Entry] = [Taken("t", 0, 0, 99, 100), Tick(1_000), Skip("t", 1, 10, "it raised")]
@@ -142,22 +146,35 @@ def test_a_store_that_cannot_be_written_is_told(
         )
 
 
-def test_a_store_that_goes_away_is_waited_for(
-    options: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    first = object_store.start()
-    _, port = first.get_host_and_port()
+@contextlib.contextmanager
+def away(options: dict[str, Any], stop: Callable[[], bool]) -> Iterator[tuple[Bucket, int]]:
+    """A store that was there and is not any more, and its port."""
+    server = object_store.start()
+    _, port = server.get_host_and_port()
     there: dict[str, Any] = {"endpoint_url": f"http://127.0.0.1:{port}"}
     there |= {"config_kwargs": {"retries": {"max_attempts": 0}}}
     place = f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}"
-    vault = Bucket(place, options | there, lambda: False)
+    vault = Bucket(place, options | there, stop)
     vault.create("before", b"1")
-    first.stop()
-    with ThreadPoolExecutor(1) as pool:
+    server.stop()
+    yield vault, port
+
+
+def test_a_store_that_goes_away_is_waited_for(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it is asked: a checkpoint that cannot be read now is not a torn one."""
+    with away(options, lambda: False) as (vault, port), ThreadPoolExecutor(4) as pool:
         created = pool.submit(vault.create, "meanwhile", b"2")
-        until(lambda: "takes no writes" in caplog.text)
+        read = pool.submit(vault.read, "before")
+        names = pool.submit(vault.names, "b*")
+        held = pool.submit(vault.holds, "0" * 64, 5)
+        until(lambda: caplog.text.count("takes no writes") == 4)
         second = object_store.start(port)
         assert created.result(30)
+        assert read.result(30) == b"1"
+        assert names.result(30) == ["before"]
+        assert not held.result(30)
     second.stop()
     assert "takes writes again" in caplog.text
 
@@ -179,28 +196,74 @@ def test_a_store_that_is_away_is_not_taken_for_one_without_checkpoints(
         vault.read("manifest-000000000001.json")
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda owner: owner.newest(),
+        lambda owner: owner.publish(snapshot(6)),
+        lambda owner: owner.owned(),
+        lambda owner: owner.vault.remove("before"),
+        lambda owner: owner.vault.sweep(set()),
+    ],
+)
+def test_who_is_to_stop_is_told_that_the_store_is_away(
+    options: dict[str, Any], ask: Callable[[Checkpoints], object]
+) -> None:
+    gone = [False]
+    with away(options, lambda: gone[0]) as (vault, port):
+        server = object_store.start(port)
+        owner = Checkpoints(vault, "name", MODEL, "")
+        owner.claim(snapshot())
+        server.stop()
+        gone[0] = True
+        with pytest.raises(VaultAwayError, match=r"object store.*Could not connect"):
+            ask(owner)
+
+
+def test_names_come_in_pages_and_folders_are_among_them(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = in_bucket(options)
+    ask = functools.partial(vault._objects.call_s3, MaxKeys=2)
+    monkeypatch.setattr(vault._objects, "call_s3", ask)
+    for name in ("shard-1/manifest", "a", "journal-1", "journal-2", "journal-3", "z"):
+        vault.create(name, b"")
+    assert vault.names("journal-[0-9]") == ["journal-1", "journal-2", "journal-3"]
+    assert vault.names("shard-*") == vault.names("shard-1") == ["shard-1"]
+    assert len(vault.names("*")) == 6
+
+
 def test_a_carried_journal_is_as_long_as_its_checkpoints(vault: Vault) -> None:
-    journal = CarriedJournal(vault, None)
+    journal = CarriedJournal(vault, 1, None, None)
     assert journal.cut(2) is None
     journal.append(ENTRIES[0])
     journal.took()
     journal.append(ENTRIES[1])
     first = journal.cut(3)
     assert journal.cut(4) == first, "what is being taken belongs to the next"
-    lost = CarriedJournal(vault, first)
+    lost = CarriedJournal(vault, 5, 4, first)
     journal.append(ENTRIES[2])
     journal.took()
     last = journal.cut(5)
+    assert lost.lost
     assert lost.tail() == []
     assert list(chain(vault, None, last)) == ENTRIES
     assert list(chain(vault, first, last)) == ENTRIES[1:]
 
 
 def test_a_segment_of_another_owner_fences(vault: Vault) -> None:
-    mine, theirs = CarriedJournal(vault, None), CarriedJournal(vault, None)
+    mine, theirs = (CarriedJournal(vault, 1, None, None) for _ in range(2))
     for journal, entry in ((mine, ENTRIES[0]), (theirs, ENTRIES[1])):
         journal.append(entry)
         journal.took()
     theirs.cut(3)
     with pytest.raises(FencedError, match="segment 3"):
         mine.cut(3)
+
+
+def test_who_leaves_with_the_newest_checkpoint_lost_nothing(vault: Vault) -> None:
+    CarriedJournal(vault, 1, None, None).leave(2)
+    assert not CarriedJournal(vault, 3, 2, None).lost
+    assert CarriedJournal(vault, 4, 3, None).lost
+    # The manifest that came behind it is torn, and what was taken behind that is not known.
+    assert CarriedJournal(vault, 4, 2, None).lost

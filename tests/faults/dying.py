@@ -27,7 +27,7 @@ from unittest import mock
 
 from learners.base import State
 from learners.digests import digest
-from stream import app, cli, log_kinds, manifest, replay, session, vault_kinds
+from stream import app, cli, courier, log_kinds, manifest, replay, session, vault_kinds
 from stream.checkpoint import Checkpoints
 from stream.config import Config, load
 from stream.errors import PartitionsRevokedError
@@ -199,7 +199,7 @@ def doubles(death: Death, pace: float = 0.0, silence: float = SILENCE_SECONDS) -
         mock.patch.object(vault_kinds, "Checkpoints", functools.partial(DyingCheckpoints, death)),
         mock.patch.object(vault_kinds, "Folder", _dying_folder(death)),
         mock.patch.object(
-            session, "open_producer", lambda given: DyingProducer(open_producer(given), death)
+            courier, "open_producer", lambda given: DyingProducer(open_producer(given), death)
         ),
         mock.patch.object(app, "QUIET_TRIES", 1),  # who stands by says so at once
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),

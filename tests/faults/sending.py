@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from stream import session
+from stream import courier
 from stream.app import Service
 from stream.config import Config
 from stream.log import Message, Place
@@ -96,7 +96,7 @@ def main() -> None:
     def dying(of: Config) -> DyingProducer:
         return DyingProducer(open_producer(of), given.moment, given.times)
 
-    with mock.patch.object(session, "open_producer", dying):
+    with mock.patch.object(courier, "open_producer", dying):
         Service(config).run(until_end=True)
 
 
