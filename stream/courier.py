@@ -46,6 +46,8 @@ class Courier:
         The topics that the group reads; the first one is the service's.
     stop
         Once it says so, a log that does not answer is waited for 5 seconds, no longer.
+    partition
+        The one of the first topic that has the receipt while none is taken from: a shard's own.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Courier:
         checkpoints: Checkpoints,
         topics: Sequence[str],
         stop: Callable[[], bool],
+        partition: int = 0,
     ) -> None:
         self.outbox = outbox
         self._producer = producer
         self._checkpoints = checkpoints
         self._topics = topics
         self._stop = stop
+        self._home = (topics[0], partition)
         self._begun = self._told = self._left = False
         self._receipt = Receipt(0, 0, 0)
 
@@ -143,9 +147,8 @@ class Courier:
 
     def _positions(self, saved: Manifest) -> dict[Place, int]:
         # While a file is learned first, no topic has a position: the receipt needs one.
-        return {p.place: p.offset for p in saved.positions if p.topic in self._topics} or {
-            (self._topics[0], 0): 0
-        }
+        positions = {p.place: p.offset for p in saved.positions if p.topic in self._topics}
+        return positions or {self._home: 0}
 
     def _persist(self, action: Callable[[], None]) -> bool:
         """Carry out an action for as long as the log does not answer; False after a stop."""
@@ -218,4 +221,5 @@ def open_courier(
     if predictions is not None and config.partition is None:
         producer.create(predictions, len(logs[0].bounds()))
     outbox = Outbox(config.owner, dead, predictions)
-    return Courier(outbox, producer, checkpoints, [log.topic for log in logs], stop)
+    topics = [log.topic for log in logs]
+    return Courier(outbox, producer, checkpoints, topics, stop, config.partition or 0)
