@@ -51,7 +51,8 @@ def _bounds_in(
         begin = {0: 0} if first is None else _offsets(config, log, first, True)
         return begin, {} if end is None else _offsets(config, log, end, True)
     held = log.bounds()
-    alone = alone and len(held) == 1
+    # An offset says nothing of several partitions, each of which may have a model of its own.
+    alone = alone and len(held) == 1 and config.partition is None
     start = config.record.start
     if first is not None:
         begin = _offsets(config, log, first, alone)

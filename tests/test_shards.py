@@ -16,6 +16,7 @@ from stream.errors import ConfigError, FencedError, LogError
 from stream.log import Message
 from stream.log_kinds import open_appender, read_topic
 from stream.loop import Loop
+from stream.replay import replay
 from stream.shard import Shard
 from stream.sharded import ShardedService
 from stream.store_kinds import open_store
@@ -171,3 +172,9 @@ def test_a_partition_that_is_new_is_read_from_its_start_and_told_of(tmp_path: Pa
     assert sum(shard.sequence for shard in shards.values()) == 500
     told = [json.loads(message.value or b"") for _, _, message in read_topic(config, "answers")]
     assert shards[2].sequence == sum(answer["partition"] == 2 for answer in told) > 0
+
+
+def test_bounds_by_offset_are_refused_for_models_of_partitions(config: Config) -> None:
+    feed(config, messages()[:9])
+    with pytest.raises(ConfigError, match="wanted a time for history in several partitions"):
+        replay(config.folder / "parts.toml", "again", [], "1", None)
