@@ -73,10 +73,11 @@ def loads(data: bytes, also: frozenset[str] = frozenset()) -> Any:
     """
     try:
         return Unpickler(data, also).load()
-    except StateError:
+    except (StateError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
-        # What altered bytes can raise has no end; whoever restores needs one kind.
+    except BaseException as error:
+        # What altered bytes can raise has no end, and a panic of river's Rust is no Exception;
+        # whoever restores needs one kind.
         raise StateError(
             f"wanted a saved state, got {len(data)} bytes that are not one ({error!r}): "
             "go back to the checkpoint before"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import compose, forest, linear_model, preprocessing, tree
+from river import compose, forest, linear_model, preprocessing, stats, tree
 from sklearn import utils
 from sklearn.linear_model import LogisticRegression
 
@@ -261,6 +261,17 @@ def saved() -> tuple[bytes, ...]:
             model.learn_one({"a": row % 7, "b": row % 5}, row % 7 > 3)
     rows = np.arange(8.0).reshape(4, 2)
     return (*map(dumps, models), dumps(LogisticRegression().fit(rows, [0, 1, 0, 1])))
+
+
+def test_a_panic_of_the_compiled_part_of_river_is_a_state_error() -> None:
+    mean = stats.EWMean()
+    inside = bytes(mean._ewmean.__getstate__())
+    whole = pickle.SHORT_BINBYTES + bytes([len(inside)]) + inside
+    cut = pickle.SHORT_BINBYTES + bytes([len(inside) - 1]) + inside[:-1]
+    state = dumps(mean)
+    assert state.count(whole) == 1
+    with pytest.raises(StateError, match="wanted a saved state"):
+        loads(state.replace(whole, cut))
 
 
 @settings(max_examples=150, deadline=None)
