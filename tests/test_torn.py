@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests import streams
+from tests.faults.judgement import judged
 from tests.faults.shapes import SHAPES
-from tests.faults.torn import ENDINGS, hold, judged
+from tests.faults.torn import ENDINGS, hold
 
 
 @pytest.mark.slow
