@@ -79,15 +79,18 @@ class World:
             kill(self._path, self._records * twentieths // 20, moment)
         self._order = _order(self._path)
         self._wholes: dict[tuple[Entry, ...], Left] = {}
+        self._folders = [folder]
         if not shape.late:
             # One partition is the order: no other run may leave anything else.
             self._keep((), self._undisturbed(folder.with_name("whole")))
+            self._folders.append(self._listed(folder.with_name("listed")))
 
     def attempt(self, folder: Path, draw: random.Random) -> Try:
         """Damage a copy of it, and start the service there."""
-        shutil.copytree(self._folder, folder)
+        begun = draw.choice(self._folders)
+        shutil.copytree(begun, folder)
         path = folder / self._path.name
-        place, original = load(path).checkpoint.path, load(self._path).checkpoint.path
+        place, original = (load(one).checkpoint.path for one in (path, begun / self._path.name))
         damages = damage.drawn(original, draw, 1 + (draw.random() < SECOND))
         for one in damages:
             one.do(place)
@@ -156,6 +159,13 @@ class World:
         if code != FINE:
             raise TrialError(f"wanted a run to its end, got exit {code}: {sentence}")
         return self._left(load(folder / self._path.name))
+
+    def _listed(self, folder: Path) -> Path:
+        """Return a copy of which the dead letters were read: then the file holds them, no log."""
+        shutil.copytree(self._folder, folder)
+        with _quiet():
+            invoke(["dead", str(folder / self._path.name)])
+        return folder
 
     def _left(self, config: Config) -> Left:
         values = dict(zip(self._keys, runner.stored(config, self._keys), strict=True))
