@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import logging
 import random
 import shutil
 import signal
@@ -198,6 +199,8 @@ def _quiet() -> Iterator[io.StringIO]:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     said = io.StringIO()
+    warned = logging.StreamHandler(said)
+    logging.getLogger().addHandler(warned)
     try:
         with (
             contextlib.redirect_stdout(io.StringIO()),
@@ -206,6 +209,7 @@ def _quiet() -> Iterator[io.StringIO]:
         ):
             yield said
     finally:
+        logging.getLogger().removeHandler(warned)
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
