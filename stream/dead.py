@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from stream.block import DeadLetter
 from stream.config import Config
-from stream.errors import StreamError
+from stream.errors import LettersError, StreamError
 from stream.patience import at_once, is_full, outlast
 from stream.private import make_file, make_folder
 
 FILE = "dead.db"
 LOOKED_AT = 100_000
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS dead (
+TABLE = """dead (
     lineage INTEGER NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
     "offset" INTEGER NOT NULL, time INTEGER NOT NULL, key BLOB, value BLOB, reason TEXT NOT NULL,
-    error TEXT NOT NULL DEFAULT 'malformed', sequence INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL, sequence INTEGER NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (lineage, topic, partition, "offset")
-)
-"""
-NEW = (
-    "ALTER TABLE dead ADD COLUMN error TEXT NOT NULL DEFAULT 'malformed'",
-    "ALTER TABLE dead ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0",
-)
-"""What a file of an earlier release does not have."""
-
-
-_LETTERS = """
-SELECT topic, partition, "offset", time, key, value, reason, error, sequence FROM dead
-WHERE lineage = (SELECT max(lineage) FROM dead) ORDER BY topic, partition, "offset"
+)"""
+_ALL = "SELECT * FROM dead"
+_NEWEST = f"""
+{_ALL} WHERE lineage = (SELECT max(lineage) FROM dead) ORDER BY topic, partition, "offset"
 """
 # Reasons differ in what they quote, which comes after these words: what comes before is counted.
 _COMMONEST = """
@@ -47,12 +42,16 @@ GROUP BY substr(reason, 1, min(
 ORDER BY times DESC, reason LIMIT 1
 """
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_AWAY = (
+    "bring it back from a copy, or move it away with its -wal file, and the service begins another"
+)
 
 
 class DeadLetters:
     """The dead letters of one service, durable when `add` returns.
 
-    A record met again after a crash is the same letter, and stays one.
+    A record met again after a crash is the same letter, and stays one. Each is kept with a
+    SHA-256 of all of it.
 
     Parameters
     ----------
@@ -63,8 +62,10 @@ class DeadLetters:
 
     Raises
     ------
+    LettersError
+        By any call: the file is damaged, or a letter is not as it was kept.
     StreamError
-        The file cannot be opened, or, by any call, it is damaged or has no room.
+        The file cannot be opened, or, by any call, it has no room.
     """
 
     def __init__(self, path: Path, stop: Callable[[], bool] = at_once) -> None:
@@ -73,11 +74,14 @@ class DeadLetters:
         with self._asking(f"wanted a file for dead letters at {path}", "check its folder"):
             make_file(path)
             self._db = sqlite3.connect(path, isolation_level=None)
+            # Text that was altered may be none; its digest tells.
+            self._db.text_factory = lambda data: data.decode("utf-8", "replace")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(TABLE)
-            if "error" not in {row[1] for row in self._db.execute("PRAGMA table_info(dead)")}:
-                self._db.executescript(f"BEGIN; {'; '.join(NEW)}; COMMIT")
+            self._db.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
+            made = self._db.execute("SELECT sql FROM sqlite_master WHERE name = 'dead'").fetchone()
+        if made != (f"CREATE TABLE {TABLE}",):
+            raise self._altered("another table than this release makes")
 
     def add(self, letters: Sequence[DeadLetter], lineage: int) -> None:
         """Keep letters; those already there stay as they are."""
@@ -88,24 +92,37 @@ class DeadLetters:
             what = f"the file of dead letters {self._path}"
             outlast(lambda: self._insert(rows), is_full, self._stop, what)
 
-    def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                "INSERT OR IGNORE INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((*row, _digest(row)) for row in rows),
             )
 
     def count(self) -> int:
-        """Return how many letters there are, of all lineages."""
+        """Return how many letters there are, of all lineages, once each was found as kept."""
         with self._reading():
-            count: int = self._db.execute("SELECT count(*) FROM dead").fetchone()[0]
-        return count
+            return sum(1 for _ in self._rows(_ALL))
 
     def letters(self) -> Iterator[DeadLetter]:
-        """Yield the letters of the newest lineage in the order of their positions."""
+        """Yield the letters of the newest lineage in the order of their positions, as kept."""
         with self._reading():
-            for row in self._db.execute(_LETTERS):
-                yield DeadLetter(*row)
+            for _, *letter in self._rows(_NEWEST):
+                yield DeadLetter(*letter)
+
+    def _rows(self, query: str) -> Iterator[list[Any]]:
+        """Yield rows of whole letters.
+
+        A file whose tables and indexes do not agree could hide one: it is read for that first.
+        """
+        said: str = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if said != "ok":
+            raise self._altered(said.splitlines()[-1])
+        for *row, kept in self._db.execute(query):
+            if _digest(row) != kept:
+                raise self._altered(f"another letter of {'/'.join(map(str, row[1:4]))}")
+            yield row
 
     def commonest(self) -> tuple[str, int] | None:
         """Return the commonest reason and its count, None if there is no letter.
@@ -128,11 +145,15 @@ class DeadLetters:
             yield
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
-                remedy = "move it away with its -wal file, and the service begins another"
+                raise LettersError(f"{wanted}, got: {error}: {_AWAY}") from error
             raise StreamError(f"{wanted}, got: {error}: {remedy}") from error
 
     def _reading(self) -> AbstractContextManager[None]:
         return self._asking(f"wanted to read dead letters at {self._path}", "check its disk")
+
+    def _altered(self, got: str) -> LettersError:
+        wanted = f"wanted the dead letters at {self._path} as they were kept"
+        return LettersError(f"{wanted}, got {got}: {_AWAY}")
 
 
 def open_dead(config: Config, stop: Callable[[], bool] = at_once) -> DeadLetters:
@@ -145,3 +166,8 @@ def open_dead(config: Config, stop: Callable[[], bool] = at_once) -> DeadLetters
 def has_dead(config: Config) -> bool:
     """Return whether a service has a file of dead letters."""
     return (config.checkpoint.path / FILE).exists()
+
+
+def _digest(row: Sequence[Any]) -> bytes:
+    """Return the SHA-256 of a lineage and a letter; null, text and bytes are not each other."""
+    return hashlib.sha256(msgspec.msgpack.encode(row)).digest()

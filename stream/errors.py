@@ -82,3 +82,7 @@ class SignatureError(CheckpointError):
 
 class JournalError(CheckpointError):
     """The journal is torn, altered, or tells of records that the log does not hold any more."""
+
+
+class LettersError(StreamError):
+    """The file of dead letters is damaged, or a letter in it is not as it was kept."""
