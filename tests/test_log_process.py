@@ -167,6 +167,7 @@ def test_a_killed_owner_takes_its_reader_along_and_frees_its_partitions(topic: T
     until(lambda: not alive(reader))
 
 
+@pytest.mark.services
 def test_who_has_not_asked_for_records_yet_is_told_that_partitions_went(topic: Topic) -> None:
     topic.feed(partitions=2)
     first = topic.sharing()

@@ -160,6 +160,7 @@ def away(options: dict[str, Any], stop: Callable[[], bool]) -> Iterator[tuple[Bu
     yield vault, port
 
 
+@pytest.mark.slow
 def test_a_store_that_goes_away_is_waited_for(
     options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_store_that_goes_away_is_waited_for(
     assert "takes writes again" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_not_taken_for_one_without_checkpoints(
     options: dict[str, Any],
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_store_that_is_away_is_not_taken_for_one_without_checkpoints(
         vault.read("manifest-000000000001.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ask",
     [
