@@ -11,6 +11,10 @@ class ConfigError(StreamError):
     """The configuration does not say something that can be done."""
 
 
+class EmptyStretchError(ConfigError):
+    """There is no record between the bounds of a replay."""
+
+
 class LogError(StreamError):
     """The log cannot be reached, or does not hold what was asked."""
 

@@ -10,7 +10,7 @@ from stream.errors import JournalError
 from stream.idle import Idle
 from stream.journal import Entry, Skip, Taken, Tick
 from stream.log import Log, Place, Run
-from stream.log_errors import missing_partition
+from stream.log_errors import missing_partition, told
 from stream.manifest import Position
 from stream.seam import Seam
 
@@ -203,8 +203,8 @@ class History:
             if bounds.first > entry.first or bounds.end <= entry.last:
                 raise JournalError(
                     f"wanted offsets {entry.first} to {entry.last} of {entry.topic}/"
-                    f"{entry.partition}, as the journal has them, got a log with "
-                    f"{bounds.first} to {bounds.end - 1}: the topic lost records or was "
+                    f"{entry.partition}, as the journal has them, got a log that "
+                    f"{told(bounds)}: the topic lost records or was "
                     "made anew; bring it back, or choose another name to begin a model anew"
                 )
             known = self._positions.get(place, Position(*place, entry.first, ""))

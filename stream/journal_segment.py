@@ -57,7 +57,7 @@ class Segment:
     """
 
     def __init__(self, vault: Vault, number: int, signer: Signer | None) -> None:
-        path = f"{vault.place}/{segment_name(number)}"
+        self._path = path = f"{vault.place}/{segment_name(number)}"
         try:
             lines = vault.read(segment_name(number)).splitlines(keepends=True)
         except OSError as error:
@@ -101,7 +101,12 @@ class Segment:
         """Yield the entries between two places."""
         for at, (kind, *values) in self.lines[1:]:
             if first <= at < end:
-                yield _KINDS[str(kind)](*values)
+                if kind not in _KINDS:
+                    raise JournalError(
+                        f"wanted entries of the kinds {', '.join(_KINDS)} in the journal's segment "
+                        f"{self._path}, got {kind!r}: go on with the release that wrote it"
+                    )
+                yield _KINDS[kind](*values)
 
 
 def chain(

@@ -16,17 +16,25 @@ def missing_topic(topic: str) -> MissingTopicError:
 
 def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> OffsetsExpiredError:
     """Return the error for an offset outside a partition's bounds, None if those are unknown."""
-    if bounds is None:
-        held = "has no such offset any more"
-    elif bounds.end > bounds.first:
-        held = f"holds {bounds.first} to {bounds.end - 1}"
-    else:
-        held = f"is empty and goes on at {bounds.end}"
+    held = "has no such offset any more" if bounds is None else told(bounds)
     return OffsetsExpiredError(
         f"wanted offset {offset} of {topic} partition {partition}, got a log that {held}: "
         "restore the topic, run with --accept-gap to go on without what is gone, or give the "
         "service another name to begin a model anew"
     )
+
+
+def told(bounds: Bounds) -> str:
+    """Return what a log has, as the end of a sentence.
+
+    Examples
+    --------
+    >>> told(Bounds(5, 8)), told(Bounds(8, 8))
+    ('holds 5 to 7', 'is empty and goes on at 8')
+    """
+    if bounds.end > bounds.first:
+        return f"holds {bounds.first} to {bounds.end - 1}"
+    return f"is empty and goes on at {bounds.end}"
 
 
 def missing_partition(topic: str, partition: int) -> TopicRecreatedError:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from stream.app import Service
 from stream.bar import Bar
 from stream.config import Config, load
-from stream.errors import ConfigError
+from stream.errors import ConfigError, EmptyStretchError
 from stream.file_log import FileLog
 from stream.inspection import newest
 from stream.intake import History
@@ -68,12 +68,7 @@ def replay(
         if files or config.scope == "topic":
             _replay(original, config, logs, asked)
             return
-        for partition, at in logs[0].bounds().items():
-            if at.end > at.first and not stop():
-                print(f"partition {partition}", flush=True)
-                shares = [Hub(log).share(partition) for log in logs]
-                shard = original.of_partition(partition)
-                _replay(shard, config.of_partition(partition), shares, asked)
+        _replay_each(original, config, logs, asked)
 
 
 class _Asked(NamedTuple):
@@ -84,6 +79,27 @@ class _Asked(NamedTuple):
     journal: bool
     files: bool
     stop: Interruption
+
+
+def _replay_each(original: Config, config: Config, logs: Sequence[Log], asked: _Asked) -> None:
+    """Replay each partition into a model of its own; one without a record gets none."""
+    topic, models = logs[0].topic, 0
+    for partition, at in logs[0].bounds().items():
+        if at.end == at.first or asked.stop():
+            continue
+        print(f"partition {partition}", flush=True)
+        shares = [Hub(log).share(partition) for log in logs]
+        shard = original.of_partition(partition)
+        try:
+            _replay(shard, config.of_partition(partition), shares, asked)
+            models += 1
+        except EmptyStretchError:
+            print("no record in this stretch, and no model", flush=True)
+    if not models and not asked.stop():
+        raise EmptyStretchError(
+            f"wanted history with a record, got none in any partition of {topic!r}: correct --from "
+            "and --to, or feed the topic"
+        )
 
 
 def _replay(original: Config, config: Config, logs: Sequence[Log], asked: _Asked) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from stream.config import Config
-from stream.errors import ConfigError
+from stream.errors import ConfigError, EmptyStretchError
 from stream.file_log import FileLog
 from stream.log import Log, Place
 from stream.units import parse_time
@@ -24,7 +24,9 @@ def bounds_of(
     Raises
     ------
     AlluviaError
-        A bound is neither an offset nor a time, or the end is not after the beginning.
+        A bound is neither an offset nor a time.
+    EmptyStretchError
+        The end is not after the beginning.
     """
     begin: dict[Place, int] = {}
     until: dict[Place, int] = {}
@@ -36,7 +38,7 @@ def bounds_of(
         return begin, None
     if all(until[place] <= offset for place, offset in begin.items()):
         place = min(begin)
-        raise ConfigError(
+        raise EmptyStretchError(
             f"wanted history that ends after it begins, got no record from offset {begin[place]} "
             f"to before {until[place]}: correct --from and --to, or feed the topic"
         )
@@ -74,14 +76,14 @@ def refuse_empty(
 
     Raises
     ------
-    ConfigError
+    EmptyStretchError
         There is no record at or after the beginning and before the end.
     """
     if any(_holds(log, begin, until, stop) for log in logs) or stop():
         return
     place = min(begin)
     end = "its end" if until is None else f"before {until[place]}"
-    raise ConfigError(
+    raise EmptyStretchError(
         f"wanted history with a record, got none in {logs[0].topic} from offset {begin[place]} to "
         f"{end}: correct --from and --to"
     )

@@ -10,7 +10,7 @@ from stream.errors import JournalError
 from stream.folder import Folder
 from stream.journal import Entry, Mark, Skip, Taken, Tick
 from stream.journal_file import FileJournal
-from stream.journal_segment import chain
+from stream.journal_segment import Lines, chain
 
 ENTRIES: list[Entry] = [
     Taken("t", 0, 0, 99, 100),
@@ -136,6 +136,13 @@ def test_a_last_segment_cut_before_the_mark_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     with pytest.raises(JournalError, match="bring it back"):
         tail(tmp_path, 2, mark)
+
+
+def test_an_entry_of_a_later_release_is_told(tmp_path: Path) -> None:
+    lines = Lines(1, None)
+    segment(tmp_path, 1).write_bytes(lines.begin(None) + lines._line("split", "t", 0, 5))
+    with pytest.raises(JournalError, match=r"kinds taken, tick, skip .* got 'split'"):
+        tail(tmp_path, 2)
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:

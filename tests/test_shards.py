@@ -12,7 +12,7 @@ from stream import held, loop
 from stream.app import Service, new_shard
 from stream.cli import invoke
 from stream.config import Config
-from stream.errors import ConfigError, FencedError, LogError
+from stream.errors import ConfigError, EmptyStretchError, FencedError, LogError
 from stream.log import Message
 from stream.log_kinds import open_appender, read_topic
 from stream.loop import Loop
@@ -178,3 +178,16 @@ def test_bounds_by_offset_are_refused_for_models_of_partitions(config: Config) -
     feed(config, messages()[:9])
     with pytest.raises(ConfigError, match="wanted a time for history in several partitions"):
         replay(config.folder / "parts.toml", "again", [], "1", None)
+
+
+def test_a_partition_without_a_record_in_a_stretch_of_history_gets_no_model(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(config, messages()[:9], 2)
+    with closing(sqlite3.connect(config.log.path)) as log, log:
+        log.execute("INSERT INTO partition (topic, number, next) VALUES ('parts', 2, 0)")
+    path = config.folder / "parts.toml"
+    replay(path, "all", [], None, "1970-01-01T00:00:00.001Z")
+    assert capsys.readouterr().out.count("digest") == 1
+    with pytest.raises(EmptyStretchError, match="in any partition of 'parts'"):
+        replay(path, "none", [], None, "1970-01-01T00:00:00Z")
