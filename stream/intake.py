@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from stream.errors import JournalError
+from stream.heads import Heads
 from stream.idle import Idle
 from stream.journal import Entry, Skip, Taken, Tick
 from stream.log import Log, Place, Run
@@ -15,6 +16,10 @@ from stream.manifest import Position
 from stream.seam import Seam
 
 LOOK = 0.02
+AHEAD_RECORDS, AHEAD_BYTES = 50_000, 32 * 2**20
+"""What may be fetched of a topic and wait, so that there is something of each partition."""
+LONGEST = 5.0
+"""Seconds to wait for records that a log tells of, while there are others to take."""
 
 Came = Run | Tick | Skip
 
@@ -45,7 +50,7 @@ class Intake(Protocol):
 
 
 class Live:
-    """The logs of one shard as one; the log whose next record is the oldest comes first.
+    """The logs of one shard as one.
 
     Parameters
     ----------
@@ -53,26 +58,41 @@ class Live:
         The topic's, and the one of late labels if they come in a topic of their own; acquired.
     idle
         Lets time go on where all logs were read to their ends; None: it stands still there.
+    slack
+        Ms that a partition may be taken ahead of the others while a backlog is caught up; see
+        `Heads`. None, for one log only: records come as they were fetched.
+    patient
+        Whether to wait for records that a log tells of; not where it tells of others as well.
     """
 
-    def __init__(self, logs: Sequence[Log], idle: Idle | None = None) -> None:
+    def __init__(
+        self,
+        logs: Sequence[Log],
+        idle: Idle | None = None,
+        slack: int | None = None,
+        patient: bool = True,
+    ) -> None:
         self._logs = list(logs)
-        self._heads: list[Run | None] = [None] * len(logs)
+        self._slack, self._patient = slack, patient
+        self._waited = 0.0
+        self._heads = Heads(slack or 0)
         self._seam = Seam({})
+        self._partitions: dict[str, int] = {}
         self._idle = idle
 
     @property
     def ended(self) -> bool:
         """See `Intake`."""
-        return all(log.ended for log in self._logs) and not any(self._heads)
+        return all(log.ended for log in self._logs) and not self._heads
 
     def seek(self, positions: Iterable[Position]) -> None:
         """Go on from positions, each behind a record that must still be there as it was."""
         places = {p.place: p for p in positions}
-        self._heads = [None] * len(self._logs)
+        self._heads = Heads(self._slack or 0)
         self._seam = Seam(places)
         for log in self._logs:
             mine = [p for p in places.values() if p.topic == log.topic]
+            self._partitions[log.topic] = len(mine)
             # Files are read to their end for their bounds, so only if somebody was there before.
             held = log.bounds() if any(p.record for p in mine) else {}
             firsts = {p.partition: held[p.partition].first if held else p.offset for p in mine}
@@ -99,31 +119,43 @@ class Live:
         """See `Intake`."""
         lags = [log.lag() for log in self._logs]
         known = [lag for lag in lags if lag is not None]
-        return sum(known) + sum(map(len, filter(None, self._heads))) if known == lags else None
+        return sum(known) + len(self._heads) if known == lags else None
 
     def close(self) -> None:
         """Nothing: the logs belong to who acquired them."""
 
     def _next(self, limit: int, timeout: float) -> Run | None:
-        if len(self._logs) == 1:
+        if self._slack is None:
             return self._seam.check(self._logs[0].poll(limit, timeout))
         self._fill(limit, 0.0)
-        while timeout > 0 and not any(self._heads):
+        while timeout > 0 and (not self._heads or self._starved()):
             self._fill(limit, min(timeout, LOOK))
             timeout -= LOOK
-        heads = [(run.times[0], i) for i, run in enumerate(self._heads) if run]
-        if not heads:
-            return None
-        _, oldest = min(heads)
-        run = self._heads[oldest]
-        assert run is not None
-        self._heads[oldest] = run[limit:] if len(run) > limit else None
-        return run[:limit]
+            self._waited += LOOK
+        return None if self._heads and self._starved() else self._heads.take(limit)
 
     def _fill(self, limit: int, timeout: float) -> None:
-        for i, log in enumerate(self._logs):
-            if not self._heads[i]:
-                self._heads[i] = self._seam.check(log.poll(limit, 0.0 if i else timeout))
+        """Fetch until there is something of each partition; wait for the first that lacks it."""
+        for log in self._logs:
+            while self._wants(log.topic):
+                run = self._seam.check(log.poll(limit, timeout))
+                timeout = 0.0
+                if run is None:
+                    break
+                self._heads.put(run)
+                self._waited = 0.0
+
+    def _starved(self) -> bool:
+        """Whether there are records to compare with that were not fetched, and soon will be."""
+        if not self._patient or self._waited > LONGEST:
+            return False
+        return any(self._wants(log.topic) and log.lag() != 0 for log in self._logs)
+
+    def _wants(self, topic: str) -> bool:
+        """Whether there is a partition of which nothing was fetched, and room for it."""
+        partitions, records, size = self._heads.held(topic)
+        room = records < AHEAD_RECORDS and size < AHEAD_BYTES
+        return room and partitions < self._partitions[topic]
 
 
 class History:

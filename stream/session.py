@@ -31,6 +31,11 @@ from stream.tuning import tuned
 from stream.vault_kinds import checkpoints_of, open_journal
 from stream.writer import Writer
 
+SKEW = 10
+"""A backlog's partitions are taken no further apart in time than one in so many of the wait for
+a label, or features would have waited in vain before their labels are read.
+"""
+
 logger = logging.getLogger(__name__)
 
 Stop = Callable[[], bool]
@@ -247,7 +252,9 @@ class Session:
         positions = self._shard.positions.values()
         if self._order is not None:
             return self._order(positions, self._open_reader)
-        live = Live(self._logs, idle)
+        label = self._config.label
+        slack = None if label is None else label.within // SKEW
+        live = Live(self._logs, idle, slack, patient=self._config.partition is None)
         live.seek(positions)
         return live
 

@@ -47,7 +47,7 @@ def live_over(open_log: Open, *topics: str) -> Live:
     logs = [open_log(topic) for topic in topics]
     for log in logs:
         log.acquire(0.0)
-    live = Live(logs)
+    live = Live(logs, slack=0)
     live.seek(itertools.chain.from_iterable(map(begun, logs)))
     return live
 
