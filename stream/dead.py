@@ -14,11 +14,12 @@ import msgspec
 from stream.block import DeadLetter
 from stream.config import Config
 from stream.errors import LettersError, StreamError
-from stream.patience import at_once, is_full, outlast
+from stream.patience import at_once, is_full, is_held, outlast
 from stream.private import make_file, make_folder
 
 FILE = "dead.db"
 LOOKED_AT = 100_000
+BUSY_SECONDS = 1.0
 
 TABLE = """dead (
     lineage INTEGER NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
@@ -58,7 +59,8 @@ class DeadLetters:
     path
         The file, made if it is missing.
     stop
-        A disk that is full is waited for until this says so; by default not at all.
+        A disk that is full, and an owner of before that stands still in the middle of a write, are
+        waited for until this says so; by default not at all.
 
     Raises
     ------
@@ -73,7 +75,7 @@ class DeadLetters:
         self._stop = stop
         with self._asking(f"wanted a file for dead letters at {path}", "check its folder"):
             make_file(path)
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None)
             # Text that was altered may be none; its digest tells.
             self._db.text_factory = lambda data: data.decode("utf-8", "replace")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -86,11 +88,11 @@ class DeadLetters:
     def add(self, letters: Sequence[DeadLetter], lineage: int) -> None:
         """Keep letters; those already there stay as they are."""
         wanted = f"wanted to keep {len(letters)} dead letters at {self._path}"
-        remedy = "make room; the run goes on from the last checkpoint"
+        remedy = "make room, or end who holds it; the run goes on from the last checkpoint"
         rows = [(lineage, *letter) for letter in letters]
         with self._asking(wanted, remedy):
             what = f"the file of dead letters {self._path}"
-            outlast(lambda: self._insert(rows), is_full, self._stop, what)
+            outlast(lambda: self._insert(rows), _passes, self._stop, what)
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._db:
@@ -166,6 +168,10 @@ def open_dead(config: Config, stop: Callable[[], bool] = at_once) -> DeadLetters
 def has_dead(config: Config) -> bool:
     """Return whether a service has a file of dead letters."""
     return (config.checkpoint.path / FILE).exists()
+
+
+def _passes(error: Exception) -> bool:
+    return is_full(error) or is_held(error)
 
 
 def _digest(row: Sequence[Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Patience: waits out what passes by itself, a full disk or a store that is away, and says so."""
+"""Patience: waits out what passes by itself, such as a full disk, and says so."""
 
 from __future__ import annotations
 
@@ -65,6 +65,12 @@ def is_full(error: Exception) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
     return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def is_held(error: Exception) -> bool:
+    """Return whether another process writes to a file of SQLite, perhaps one that stands still."""
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, sqlite3.Error) and code == sqlite3.SQLITE_BUSY
 
 
 def is_away(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -205,3 +206,34 @@ def test_what_does_not_pass_is_raised_at_once() -> None:
 
 def _full() -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_file_of_letters_that_another_process_holds_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "dead.db"
+    with closing(DeadLetters(path)):
+        pass
+    with closing(sqlite3.connect(path, isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")
+
+        def add() -> None:
+            with closing(DeadLetters(path, lambda: False)) as letters:
+                letters.add(LETTERS, 1)
+
+        adding = threading.Thread(target=add)
+        adding.start()
+        until(lambda: "takes no writes (database is locked); waiting" in caplog.text)
+        held.execute("ROLLBACK")
+    adding.join(20)
+    assert not adding.is_alive()
+    with closing(DeadLetters(path)) as letters:
+        assert letters.count() == len(LETTERS)
+
+
+def test_who_is_to_stop_is_told_that_another_process_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "dead.db"
+    with closing(DeadLetters(path)) as letters, closing(sqlite3.connect(path)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StreamError, match="database is locked: make room, or end who holds it"):
+            letters.add(LETTERS, 1)

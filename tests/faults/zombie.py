@@ -58,6 +58,7 @@ APART = (AHEAD + 2) * EVERY
 PATIENCE = 60.0
 LEAVE = 30.0
 REASON = "another owner"
+HELD = "takes no writes (database is locked)"
 
 Version = tuple[int, int]
 
@@ -273,7 +274,8 @@ def _taken_over(
     deadline = time.monotonic() + PATIENCE
     while True:
         # One that met its own moment so soon that it publishes no more has taken over all the same.
-        stands = other.stands
+        # So has one that waits for the file of letters, where the zombie stands in mid-write.
+        stands = other.stands or any(HELD in said for said in other.errors)
         newest = checkpoints.newest()
         assert newest is not None
         published = newest.number - newest.epoch
