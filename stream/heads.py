@@ -10,15 +10,15 @@ from stream.log import Place, Run
 
 @dataclasses.dataclass(slots=True)
 class _Queue:
-    """Runs of one partition, of which the first is taken up to `start`."""
+    """Runs of one partition, each with its bytes; the first is taken up to `start`."""
 
-    runs: deque[Run] = dataclasses.field(default_factory=deque)
+    runs: deque[tuple[Run, int]] = dataclasses.field(default_factory=deque)
     start: int = 0
 
     @property
     def time(self) -> int:
         """That of the next record, in ms."""
-        return self.runs[0].times[self.start]
+        return self.runs[0][0].times[self.start]
 
 
 class Heads:
@@ -52,14 +52,18 @@ class Heads:
         return sum(self._counts.values())
 
     def held(self, topic: str) -> tuple[int, int, int]:
-        """Return of how many partitions of a topic, records and bytes of values wait here."""
+        """Return of how many partitions of a topic, records and bytes of values wait here.
+
+        The bytes are those of whole runs: counting them record by record would cost each one.
+        """
         partitions = sum(place[0] == topic for place in self._queues)
         return partitions, self._counts.get(topic, 0), self._sizes.get(topic, 0)
 
     def put(self, run: Run) -> None:
         """Add a run behind those of its partition."""
-        self._queues.setdefault(run.place, _Queue()).runs.append(run)
-        self._count(run, 1)
+        size = sum(len(value) for value in run.values if value)
+        self._queues.setdefault(run.place, _Queue()).runs.append((run, size))
+        self._count(run.topic, len(run), size)
 
     def take(self, limit: int) -> Run | None:
         """Return up to `limit` records of one partition; None where nothing waits."""
@@ -67,23 +71,22 @@ class Heads:
             return None
         (_, place), *others = sorted((queue.time, place) for place, queue in self._queues.items())
         queue = self._queues[place]
-        run, start = queue.runs[0], queue.start
+        (run, size), start = queue.runs[0], queue.start
         end = min(start + limit, len(run))
         if others:
             bound = others[0][0] + self._slack
             late = (n for n in range(start + 1, end) if run.times[n] > bound)
             end = next(late, end)
         taken = run if end - start == len(run) else run[start:end]
+        self._count(run.topic, start - end, -size if end == len(run) else 0)
         queue.start = end
         if end == len(run):
             queue.runs.popleft()
             queue.start = 0
             if not queue.runs:
                 del self._queues[place]
-        self._count(taken, -1)
         return taken
 
-    def _count(self, run: Run, sign: int) -> None:
-        size = sum(len(value) for value in run.values if value)
-        self._counts[run.topic] = self._counts.get(run.topic, 0) + sign * len(run)
-        self._sizes[run.topic] = self._sizes.get(run.topic, 0) + sign * size
+    def _count(self, topic: str, records: int, size: int) -> None:
+        self._counts[topic] = self._counts.get(topic, 0) + records
+        self._sizes[topic] = self._sizes.get(topic, 0) + size

@@ -14,7 +14,7 @@ import msgspec
 from stream.errors import LogError, UnavailableError
 from stream.log import Headers, Message
 from stream.log_errors import missing_topic, nothing_in
-from stream.patience import is_full
+from stream.patience import is_full, is_held
 from stream.private import make_file, make_folder
 
 BUSY_SECONDS = 30.0
@@ -85,8 +85,7 @@ def transaction(database: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 def broken(path: Path, error: Exception) -> LogError:
     """Return the error for a file that cannot be used, or not for now: in use, or without room."""
-    busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return (UnavailableError if busy or is_full(error) else LogError)(
+    return (UnavailableError if is_held(error) or is_full(error) else LogError)(
         f"wanted an embedded log at {path}, got {error}: is it such a file, on a local disk with "
         "room?"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,15 @@ def feed(config: Config, messages: list[Message], partitions: int = PARTITIONS) 
     appender.create(partitions)
     appender.append(messages)
     appender.close()
+
+
+def grow(config: Config, number: int) -> None:
+    """Give the topic one more partition, as an administrator would."""
+    with closing(sqlite3.connect(config.log.path)) as log, log:
+        log.execute(
+            "INSERT INTO partition (topic, number, next) VALUES (?, ?, 0)",
+            (config.log.topic, number),
+        )
 
 
 def messages() -> list[Message]:

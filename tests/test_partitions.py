@@ -23,6 +23,7 @@ from tests.partitioned import (
     RECORDS,
     crash_at,
     feed,
+    grow,
     messages,
     replayed,
     stop_behind_one_block,
@@ -137,8 +138,7 @@ def test_a_partition_that_is_new_is_read_from_its_start(
 ) -> None:
     feed(config, messages()[:500], 1)
     Service(config).run(until_end=True)
-    with closing(sqlite3.connect(config.log.path)) as log, log:
-        log.execute("INSERT INTO partition (topic, number, next) VALUES ('parts', 1, 0)")
+    grow(config, 1)
     feed(config, messages()[500:])
     shard = Service(config).run(until_end=True)
     assert shard.sequence == RECORDS

@@ -1,7 +1,6 @@
 """A model for each partition, all in one instance, on the embedded log."""
 
 import json
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from stream.sharded import ShardedService
 from stream.store_kinds import open_store
 from stream.vault_kinds import checkpoints_of
 from tests import partitioned
-from tests.partitioned import PARTITIONS, RECORDS, Crash, feed, messages
+from tests.partitioned import PARTITIONS, RECORDS, Crash, feed, grow, messages
 
 pytestmark = pytest.mark.slow
 
@@ -165,8 +164,7 @@ def test_a_partition_that_is_new_is_read_from_its_start_and_told_of(tmp_path: Pa
     ShardedService(config).run(until_end=True)
     feed(config, messages()[:200])
     ShardedService(config).run(until_end=True)
-    with closing(sqlite3.connect(config.log.path)) as log, log:
-        log.execute("INSERT INTO partition (topic, number, next) VALUES ('parts', 2, 0)")
+    grow(config, 2)
     feed(config, messages()[200:500])
     shards = ShardedService(config).run(until_end=True)
     assert sum(shard.sequence for shard in shards.values()) == 500
@@ -184,8 +182,7 @@ def test_a_partition_without_a_record_in_a_stretch_of_history_gets_no_model(
     config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed(config, messages()[:9], 2)
-    with closing(sqlite3.connect(config.log.path)) as log, log:
-        log.execute("INSERT INTO partition (topic, number, next) VALUES ('parts', 2, 0)")
+    grow(config, 2)
     path = config.folder / "parts.toml"
     replay(path, "all", [], None, "1970-01-01T00:00:00.001Z")
     assert capsys.readouterr().out.count("digest") == 1
