@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.errors import LearnerError
+from learners.table import Table
 
 Label = str | int | bool | float
 Features = Mapping[Any, Any]
@@ -103,6 +104,7 @@ class Examples:
         self.time = time
         self.classes = classes
         self._columns: dict[tuple[Any, ...], Floats] = {}
+        self._table: Table | None = None
 
     @classmethod
     def of(
@@ -138,7 +140,14 @@ class Examples:
             self.classes,
         )
         piece._columns = {names: matrix[part] for names, matrix in self._columns.items()}
+        piece._table = None if self._table is None else self._table[part]
         return piece
+
+    def table(self) -> Table:
+        """Return the rows as columns of numbers and categories."""
+        if self._table is None:
+            self._table = Table.of(self.rows)
+        return self._table
 
     def columns(self, fields: tuple[Any, ...]) -> Floats:
         """Return float64[n, len(fields)] in C order, NaN where a row lacks the field.

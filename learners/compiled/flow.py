@@ -1,0 +1,171 @@
+"""The flow: a block as columns, on its way from stage to stage of a compiled pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learners.base import LEARN
+from learners.table import MISSING, Codes, Floats
+
+Ops = NDArray[np.uint8]
+
+UNKNOWN = -2
+"""The code of a word that was only asked about, never learned."""
+
+
+@dataclasses.dataclass(slots=True)
+class Flow:
+    """The rows of a block between two stages.
+
+    Attributes
+    ----------
+    names
+        Names of the columns of numbers.
+    asked
+        float64[n, d] in C order, NaN for a missing value: the rows as a prediction sees them.
+    taught
+        The same as learning sees them, which is after the stages before have learned the row.
+        One array with `asked` until a stage makes them differ.
+    categories
+        Names of the columns of strings.
+    codes
+        int32[n, c], MISSING for a missing value.
+    words
+        By category the strings that its codes stand for.
+    op
+        uint8[n], PREDICT | LEARN; 0 for a row that is passed over.
+    y
+        float64[n], the target or the code of the class; NaN where there is none.
+    weight
+        float64[n].
+    """
+
+    names: list[Any]
+    asked: Floats
+    taught: Floats
+    categories: list[Any]
+    codes: Codes
+    words: list[list[str]]
+    op: Ops
+    y: Floats
+    weight: Floats
+
+    def numbers(self, names: list[Any], asked: Floats, taught: Floats) -> Flow:
+        """Return the flow with other columns of numbers."""
+        return dataclasses.replace(self, names=names, asked=asked, taught=taught)
+
+
+class Fields:
+    """The columns of numbers that a stage or model has learned from, in the order they came.
+
+    Only a learned row lets a column join: asking changes nothing.
+
+    Parameters
+    ----------
+    names
+        Those known before.
+    """
+
+    def __init__(self, names: Iterable[Any] = ()) -> None:
+        self.names: list[Any] = list(names)
+        self._places = {name: place for place, name in enumerate(self.names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def match(self, flow: Flow) -> tuple[Floats, Floats]:
+        """Return the flow's `asked` and `taught` by own columns; new ones join at the end."""
+        if flow.names == self.names:
+            return flow.asked, flow.taught
+        self._join(flow)
+        pairs = [(self._places[n], j) for j, n in enumerate(flow.names) if n in self._places]
+        asked = _placed(flow.asked, pairs, len(self.names))
+        if flow.taught is flow.asked:
+            return asked, asked
+        return asked, _placed(flow.taught, pairs, len(self.names))
+
+    def _join(self, flow: Flow) -> None:
+        new = [j for j, name in enumerate(flow.names) if name not in self._places]
+        if not new:
+            return
+        learned = (flow.op & LEARN) != 0
+        firsts = _first_rows(~np.isnan(flow.taught[:, new]) & learned[:, None])
+        for _, j in sorted((row, j) for row, j in zip(firsts, new, strict=True) if row >= 0):
+            self._places[flow.names[j]] = len(self.names)
+            self.names.append(flow.names[j])
+
+
+class Categories:
+    """The columns of strings that a stage or model has learned from, and the words in each.
+
+    Parameters
+    ----------
+    names
+        Those known before.
+    words
+        By category the words known before.
+    """
+
+    def __init__(self, names: Iterable[Any] = (), words: Iterable[Iterable[str]] = ()) -> None:
+        self.names: list[Any] = list(names)
+        self.words: list[list[str]] = [list(known) for known in words]
+        self._codes = [{word: i for i, word in enumerate(known)} for known in self.words]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def match(self, flow: Flow) -> Codes:
+        """Return the flow's codes by own columns and words; new ones join at the end.
+
+        A word in a row that only asks is UNKNOWN if no row of this block or before taught it.
+        """
+        learned = (flow.op & LEARN) != 0
+        self._join(flow, learned)
+        codes = np.full((len(flow.op), len(self.names)), MISSING, np.int32)
+        places = {name: place for place, name in enumerate(self.names)}
+        for j, name in enumerate(flow.categories):
+            if name in places:
+                place = places[name]
+                codes[:, place] = self._own(flow.codes[:, j], flow.words[j], learned, place)
+        return codes
+
+    def _join(self, flow: Flow, learned: NDArray[np.bool_]) -> None:
+        new = [j for j, name in enumerate(flow.categories) if name not in self.names]
+        if new:
+            firsts = _first_rows((flow.codes[:, new] != MISSING) & learned[:, None])
+            for _, j in sorted((row, j) for row, j in zip(firsts, new, strict=True) if row >= 0):
+                self.names.append(flow.categories[j])
+                self.words.append([])
+                self._codes.append({})
+
+    def _own(
+        self, column: Codes, words: list[str], learned: NDArray[np.bool_], place: int
+    ) -> Codes:
+        known = self._codes[place]
+        # The last two are for MISSING and UNKNOWN, which index from the end.
+        table = np.array([known.get(word, UNKNOWN) for word in words] + [UNKNOWN, MISSING])
+        own = table[column]
+        for code in dict.fromkeys(column[(own == UNKNOWN) & learned & (column >= 0)].tolist()):
+            table[code] = known[words[code]] = len(self.words[place])
+            self.words[place].append(words[code])
+        return table[column].astype(np.int32)
+
+
+def _first_rows(present: NDArray[np.bool_]) -> list[int]:
+    """Return by column the first row that is true, -1 if none is."""
+    if not len(present):
+        return [-1] * present.shape[1]
+    firsts: list[int] = np.where(present.any(axis=0), present.argmax(axis=0), -1).tolist()
+    return firsts
+
+
+def _placed(matrix: Floats, pairs: list[tuple[int, int]], width: int) -> Floats:
+    placed = np.full((len(matrix), width), np.nan)
+    for own, theirs in pairs:
+        placed[:, own] = matrix[:, theirs]
+    return placed

@@ -1,0 +1,50 @@
+"""A river pipeline as a chain of compiled stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from river import compose
+
+import learners.compiled.linear
+import learners.compiled.scaling  # noqa: F401  # registers its twins
+from learners.base import Label
+from learners.compiled.chain import Chain
+from learners.compiled.twins import NoTwinError, twin_of
+from learners.digests import digest
+from learners.from_river import name_of
+
+
+def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[Label] = ()) -> Chain:
+    """Return the twin of a river estimator or pipeline in compiled code.
+
+    Parameters
+    ----------
+    estimator
+        Untrained.
+    positive, classes
+        See `learners.from_river.FromRiver`.
+
+    Raises
+    ------
+    NoTwinError
+        There is none; the text names the part without one.
+
+    Examples
+    --------
+    >>> from river import linear_model, preprocessing
+    >>> from learners.base import Classes, Examples
+    >>> import numpy as np
+    >>> model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
+    >>> rows, y = [{"x": 1.0}, {"x": 9.0}, {"x": 1.2}], np.array([0.0, 1.0, 0.0])
+    >>> compiled(model).predict_learn(Examples.of(rows, y, Classes("ab"))).value
+    array([nan,  0.,  0.])
+    """
+    if digest(estimator) != digest(estimator.clone()):
+        raise NoTwinError("an estimator that has learned already")
+    steps = (
+        list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
+    )
+    *stages, model = [twin_of(step) for step in steps]
+    return Chain(stages, model, name_of(estimator), positive, classes)

@@ -1,0 +1,107 @@
+"""What a compiled twin must do: the same as the river estimator, wherever blocks are cut."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from learners.base import LEARN, PREDICT, Classes, Examples, Learner, Predictions, Task
+from learners.compiled.pipeline import compiled
+from learners.digests import digest
+from learners.from_river import FromRiver
+
+TOLERANCE = 1e-9
+
+
+def stream(
+    seed: int,
+    count: int = 300,
+    task: Task = Task.CLASSIFICATION,
+    classes: int = 2,
+    missing: float = 0.1,
+    words: Sequence[str] = (),
+    weights: bool = False,
+) -> Examples:
+    """Return rows of numbers with gaps, a field that comes late, all operations, late classes."""
+    chance = random.Random(seed)
+    rows: list[dict[str, Any]] = []
+    targets: list[float] = []
+    labels = Classes()
+    for i in range(count):
+        row: dict[str, Any] = {
+            name: chance.gauss(0.0, 1.0 + place)
+            for place, name in enumerate("abc")
+            if chance.random() >= missing
+        }
+        if i > count // 3:
+            row["late"] = chance.random() - row.get("a", 0.0)
+        if words and chance.random() >= missing:
+            row["sky"] = chance.choice(words[: 2 + i * len(words) // count])
+        score = row.get("a", 0.0) - 0.3 * row.get("b", 0.0) + chance.gauss(0.0, 0.3)
+        targets.append(score)
+        rows.append(row)
+    if task is Task.CLASSIFICATION:
+        edges = np.linspace(-1.0, 1.0, classes + 1)[1:-1]
+        y = [
+            float(labels.add(f"class {min(int(np.searchsorted(edges, s)), i * classes // 50)}"))
+            for i, s in enumerate(targets)
+        ]
+    else:
+        y = targets
+    op = [chance.choice([PREDICT | LEARN] * 6 + [PREDICT, LEARN]) for _ in rows]
+    weight = [chance.choice([1.0, 1.0, 0.5, 2.0]) if weights else 1.0 for _ in rows]
+    return Examples(
+        rows,
+        np.array(op, np.uint8),
+        np.array(y),
+        np.array(weight),
+        np.zeros(count, np.int64),
+        labels,
+    )
+
+
+def agree(model: Any, rows: Examples, tolerance: float = TOLERANCE) -> None:
+    """Fail unless the twin of a river estimator answers as it does."""
+    river = FromRiver(model.clone()).predict_learn(rows)
+    twin = compiled(model).predict_learn(rows)
+    assert twin.refused == river.refused
+    np.testing.assert_allclose(twin.value, river.value, rtol=tolerance, atol=tolerance)
+    assert (twin.proba is None) == (river.proba is None)
+    if twin.proba is not None and river.proba is not None:
+        np.testing.assert_allclose(twin.proba, river.proba, rtol=tolerance, atol=tolerance)
+
+
+def cut(learner: Learner, rows: Examples, seed: int) -> tuple[Predictions, Learner]:
+    """Answer and learn in random blocks, saved and restored in between."""
+    chance = random.Random(seed)
+    values, probas = [], []
+    start = 0
+    while start < len(rows):
+        end = start + chance.choice([1, 2, 7, 50])
+        answers = learner.predict_learn(rows[start:end])
+        values.append(answers.value)
+        probas.append(answers.proba)
+        state = learner.state()
+        learner = learner.fresh()
+        learner.restore(state)
+        start = end
+    whole = None if probas[0] is None else np.concatenate([p for p in probas if p is not None])
+    return Predictions(np.concatenate(values), whole), learner
+
+
+def indifferent_to_cuts(learner: Learner, rows: Examples, seed: int = 0) -> None:
+    """Fail if where a block is cut shows in an answer or in the state, or if asking does."""
+    whole = learner.fresh()
+    answers = whole.predict_learn(rows)
+    parts, resumed = cut(learner.fresh(), rows, seed)
+    np.testing.assert_array_equal(answers.value, parts.value)
+    if answers.proba is not None:
+        np.testing.assert_array_equal(answers.proba, parts.proba)
+    assert digest(whole.estimator) == digest(resumed.estimator)
+    before = digest(whole.estimator)
+    asked = Examples.of(rows.rows, rows.y, rows.classes, PREDICT)
+    whole.predict_learn(asked)
+    assert digest(whole.estimator) == before
