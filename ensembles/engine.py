@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ensembles.ballot import Rules, hold, joined, silence, weights_of
-from ensembles.members import Asked, Member, with_op
+from ensembles.members import Asked, Member
 from ensembles.windows import CountWindow
 from learners.base import (
     LEARN,
@@ -68,7 +68,7 @@ class Ensemble:
         """
         if not rows.weight.all():
             op = np.where(rows.weight == 0, rows.op & PREDICT, rows.op).astype(np.uint8)
-            rows = with_op(rows, op)
+            rows = rows.with_op(op)
         pieces: list[Predictions] = []
         refused: dict[int, str] = {}
         start, n = 0, len(rows)
@@ -180,7 +180,7 @@ class Ensemble:
     def _roll(self, rows: Examples, start: int) -> Predictions:
         """Answer and learn rows of the open window that its member takes."""
         learned = (rows.op & LEARN) != 0
-        both = with_op(rows, rows.op | np.uint8(PREDICT))
+        both = rows.with_op(rows.op | np.uint8(PREDICT))
         try:
             if self.rules.go_on:
                 answers = [member.go_on(both) for member in self.closed]
@@ -203,7 +203,7 @@ class Ensemble:
         single = len(rows) == 1 and not self.rules.go_on
         if single and self._last and self._last.is_for(rows, self.closed):
             return list(self._last.answers)
-        asked = with_op(rows, np.full(len(rows), PREDICT, np.uint8))
+        asked = rows.with_op(np.full(len(rows), PREDICT, np.uint8))
         answers = [member.answer(asked) for member in self.closed]
         if single:
             self._last = Asked.of(rows, self.closed, answers)

@@ -13,6 +13,8 @@ from river import base
 from sklearn.base import clone
 
 from learners.base import Examples, Label, Learner, Predictions, Task
+from learners.compiled.chain import Chain
+from learners.compiled.pipeline import compiled
 from learners.from_batch import FromBatch
 from learners.from_river import FromRiver
 from learners.roads import as_learner
@@ -145,6 +147,8 @@ def seeded(model: Any, seed: int | None, index: int) -> Any:
         twin = model.fresh()
         twin.model = seeded(twin.model, seed, index)
         return twin
+    if isinstance(model, Chain):
+        return compiled(seeded(model.source, seed, index), model.positive, model.classes)
     if not isinstance(model, base.Base) and not hasattr(model, "get_params"):
         return model.fresh() if hasattr(model, "fresh") else copy.deepcopy(model)
     if seed is None:
@@ -181,8 +185,3 @@ def _river_seeds(parameters: dict[str, Any], seed: int) -> dict[str, Any]:
         else:
             filled[name] = _filled(value, seed)
     return filled
-
-
-def with_op(rows: Examples, op: Any) -> Examples:
-    """Return the same rows with other operations: uint8[n]."""
-    return Examples(rows.rows, op, rows.y, rows.weight, rows.time, rows.classes)

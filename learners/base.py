@@ -143,6 +143,12 @@ class Examples:
         piece._table = None if self._table is None else self._table[part]
         return piece
 
+    def with_op(self, op: NDArray[np.uint8]) -> Examples:
+        """Return the same rows with other operations, uint8[n]."""
+        other = self[:]
+        other.op = op
+        return other
+
     def table(self) -> Table:
         """Return the rows as columns of numbers and categories."""
         if self._table is None:

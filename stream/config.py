@@ -245,6 +245,8 @@ class Config(BaseSettings):
         included |= {"scope"} if self.scope == "partition" else set()
         fields = self.model_dump(mode="json", include=included)
         del fields["model"]["trust"]
+        if self.model.compile == "off":
+            del fields["model"]["compile"]  # as it was before there was a choice
         if self.label:
             fields["label"]["topic"] = self.label.topic is not None
         warm_up = self.record.warm_up

@@ -13,6 +13,9 @@ from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
 from ensembles.rolling import RollingClassifier, RollingRegressor
 from learners.base import Learner, Task
+from learners.compiled.chain import Chain
+from learners.compiled.pipeline import compiled
+from learners.compiled.twins import NoTwinError
 from learners.errors import LearnerError, no_weights
 from learners.from_river import FromRiver
 from learners.roads import as_learner
@@ -61,6 +64,8 @@ def describe(config: Config) -> str:
     _learner(inner, config)
     window = config.model.window
     lines = [f"{_name(inner)}, {_road(inner)}"]
+    if config.model.compile == "auto":
+        lines.append(_compilation(inner))
     if window:
         close = "is frozen" if window.on_close == "freeze" else "goes on learning"
         lines.append(
@@ -75,7 +80,7 @@ def _learner(inner: Any, config: Config) -> Learner:
     record, model = config.record, config.model
     try:
         learner = as_learner(
-            inner,
+            _twin(inner, config) if model.compile == "auto" else inner,
             config.task,
             positive=record.positive,
             gather=model.gather,
@@ -83,11 +88,28 @@ def _learner(inner: Any, config: Config) -> Learner:
             window=model.window.records if model.window else 1,
             trust=user_names(config.folder).union(model.trust),
         )
-        if record.weight and isinstance(learner, FromRiver | Tabular) and not learner.takes_weight:
+        kinds = FromRiver | Tabular | Chain
+        if record.weight and isinstance(learner, kinds) and not learner.takes_weight:
             raise no_weights(_name(inner))
         return _rolling(learner, config, model.window) if model.window else learner
     except LearnerError as error:
         raise ConfigError(f"[model]: {error}") from error
+
+
+def _twin(inner: Any, config: Config) -> Any:
+    """Return the compiled twin of an estimator, itself where it has none."""
+    try:
+        return compiled(inner, config.record.positive, config.record.classes)
+    except NoTwinError:
+        return inner
+
+
+def _compilation(inner: Any) -> str:
+    try:
+        compiled(inner)
+    except NoTwinError as error:
+        return f"not compiled: there is no compiled form of {error}"
+    return "compiled: its twin gives the same answers"
 
 
 def _inner(config: Config) -> Any:
@@ -139,14 +161,14 @@ def _refuse_unserved(estimator: Any, config: Config) -> None:
             f"[model]: {_name(estimator)} changes itself when it predicts, so a resumed run would "
             "differ: use the classifier inside it"
         )
-    methods = ("learn_one", "partial_fit", "fit")
+    methods = ("learn_one", "partial_fit", "fit", "predict_learn")
     can = [name for name in methods if hasattr(estimator, name)]
     if not can:
         raise ConfigError(
             f"[model]: wanted an estimator with {', '.join(methods[:2])} or fit, "
             f"got {_name(estimator)}: name a river or scikit-learn estimator"
         )
-    if "learn_one" not in can and not _IS_FOR[config.task](estimator):
+    if not {"learn_one", "predict_learn"}.intersection(can) and not _IS_FOR[config.task](estimator):
         raise ConfigError(
             f'[model]: wanted an estimator for task "{config.task}", got {_name(estimator)}, '
             "which is for another: change task, or name another learner"
@@ -184,6 +206,8 @@ def _name(estimator: Any) -> str:
 
 
 def _road(estimator: Any) -> str:
+    if hasattr(estimator, "predict_learn"):
+        return "a compiled learner of this project's own"
     if hasattr(estimator, "learn_one"):
         return "a river estimator, one record at a time"
     if hasattr(estimator, "partial_fit"):

@@ -151,6 +151,7 @@ class ModelConfig(Section):
     """What learns: a `learner` with `params`, or a `pipeline` of steps; see `stream.model`.
 
     A step is a table of `use` and its parameters; the file may give `use` alone as a string.
+    `compile` swaps in the compiled twin of a river estimator that has one.
     """
 
     learner: str | None = None
@@ -158,6 +159,7 @@ class ModelConfig(Section):
     pipeline: list[Step] | None = None
     gather: Count | None = None
     trust: list[str] = []
+    compile: Literal["auto", "off"] = "off"
     window: WindowConfig | None = None
 
     @model_validator(mode="after")

@@ -67,6 +67,11 @@ def agree(model: Any, rows: Examples, tolerance: float = TOLERANCE) -> None:
     """Fail unless the twin of a river estimator answers as it does."""
     river = FromRiver(model.clone()).predict_learn(rows)
     twin = compiled(model).predict_learn(rows)
+    same(twin, river, tolerance)
+
+
+def same(twin: Predictions, river: Predictions, tolerance: float = TOLERANCE) -> None:
+    """Fail unless two answers are the same within a tolerance."""
     assert twin.refused == river.refused
     np.testing.assert_allclose(twin.value, river.value, rtol=tolerance, atol=tolerance)
     assert (twin.proba is None) == (river.proba is None)

@@ -22,6 +22,7 @@ from learners.base import (
 from learners.compiled.flow import Flow
 from learners.compiled.sides import Sides
 from learners.errors import LearnerFailedError, StateError, no_weights
+from learners.from_river import name_of
 
 
 class Stage(Protocol):
@@ -93,8 +94,8 @@ class Chain:
         Run in order before the model.
     model
         What answers.
-    name
-        Of the estimator whose twin it is.
+    source
+        The untrained river estimator whose twin it is.
     positive
         The class that is True for a model that only tells two apart; see `learners.pair`.
     classes
@@ -105,15 +106,16 @@ class Chain:
         self,
         stages: Sequence[Stage],
         model: Model,
-        name: str,
+        source: Any,
         positive: Label | None = None,
         classes: Sequence[Label] = (),
     ) -> None:
-        self.stages, self.model, self.name = list(stages), model, name
+        self.stages, self.model = list(stages), model
+        self.source, self.name = source, name_of(source)
         self.positive, self.classes = positive, tuple(classes)
         self.task, self.two_classes = model.task, model.two_classes
         self.takes_weight = model.takes_weight
-        self._sides = Sides(name, classes if self.two_classes else (), positive)
+        self._sides = Sides(self.name, classes if self.two_classes else (), positive)
         self._labels: list[Label] = []
 
     @property
@@ -149,7 +151,7 @@ class Chain:
     def fresh(self) -> Chain:
         """See `learners.base.Learner`."""
         stages = [stage.fresh() for stage in self.stages]
-        return Chain(stages, self.model.fresh(), self.name, self.positive, self.classes)
+        return Chain(stages, self.model.fresh(), self.source, self.positive, self.classes)
 
     def state(self) -> State:
         """See `learners.base.Learner`."""

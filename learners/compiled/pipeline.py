@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from river import compose
+from river import base, compose
 
 import learners.compiled.linear
 import learners.compiled.scaling  # noqa: F401  # registers its twins
@@ -13,7 +13,6 @@ from learners.base import Label
 from learners.compiled.chain import Chain
 from learners.compiled.twins import NoTwinError, twin_of
 from learners.digests import digest
-from learners.from_river import name_of
 
 
 def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[Label] = ()) -> Chain:
@@ -41,10 +40,12 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     >>> compiled(model).predict_learn(Examples.of(rows, y, Classes("ab"))).value
     array([nan,  0.,  0.])
     """
+    if not isinstance(estimator, base.Estimator):
+        raise NoTwinError(f"{type(estimator).__name__}, which is not of river")
     if digest(estimator) != digest(estimator.clone()):
         raise NoTwinError("an estimator that has learned already")
     steps = (
         list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
     )
     *stages, model = [twin_of(step) for step in steps]
-    return Chain(stages, model, name_of(estimator), positive, classes)
+    return Chain(stages, model, estimator, positive, classes)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from river import linear_model, naive_bayes, preprocessing
+
+from ensembles.rolling import RollingClassifier
+from learners.compiled.chain import Chain
+from learners.compiled.pipeline import compiled
+from learners.compiled.twins import NoTwinError
+from learners.roads import as_learner
+from stream.config import Config
+from stream.model import build, describe
+from tests.twins import same, stream
+
+SCALED = preprocessing.StandardScaler() | linear_model.LogisticRegression()
+
+
+def config(**model: Any) -> Config:
+    return Config.of(
+        {
+            "name": "twins",
+            "task": "classification",
+            "record": {"label": "class"},
+            "model": {"compile": "auto", **model},
+        }
+    )
+
+
+STEPS = ["river.preprocessing.StandardScaler", "river.linear_model.LogisticRegression"]
+
+
+def test_auto_takes_the_twin_and_says_so() -> None:
+    asked = config(pipeline=STEPS)
+    assert isinstance(build(asked), Chain)
+    assert "compiled: its twin gives the same answers" in describe(asked)
+
+
+def test_auto_says_which_part_has_no_twin() -> None:
+    asked = config(pipeline=["river.preprocessing.RobustScaler", STEPS[1]])
+    assert not isinstance(build(asked), Chain)
+    assert "not compiled: there is no compiled form of RobustScaler" in describe(asked)
+
+
+def test_members_of_a_rolling_ensemble_are_twins() -> None:
+    asked = config(pipeline=STEPS, window={"records": 50, "keep": 3})
+    rows = stream(3)
+    plain = as_learner(RollingClassifier(SCALED, window=50, keep=3, random_state=42))
+    twin = build(asked)
+    same(twin.predict_learn(rows), plain.predict_learn(rows))
+
+
+def test_what_has_learned_is_not_compiled() -> None:
+    trained = naive_bayes.GaussianNB()
+    trained.learn_one({"x": 1.0}, "a")
+    with pytest.raises(NoTwinError, match="has learned already"):
+        compiled(trained)
