@@ -72,6 +72,11 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """Whether the members only tell True from False."""
         return self._begun().open.learner.two_classes
 
+    @property
+    def columnar(self) -> bool:
+        """Whether the members read columns, see `learners.base.Learner`."""
+        return self._begun().open.learner.columnar
+
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
         ensemble = self._begun()

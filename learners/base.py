@@ -68,14 +68,15 @@ class Classes:
 class Examples:
     """Rows in stream order, as a learner sees them.
 
-    The rows are kept as they were decoded and shown in two ways, each made only when a learner
-    asks for it: `rows`, dicts with a missing value left out (river), and `columns`, a matrix of
-    float64 with NaN for a missing value (scikit-learn, kernels).
+    The rows are kept as they were decoded and shown in three ways, each made only when a learner
+    asks for it: `rows`, dicts with a missing value left out (river), `columns`, a matrix of
+    float64 with NaN for a missing value (scikit-learn), and `table`, numbers beside categories
+    (kernels).
 
     Parameters
     ----------
     rows
-        A dict of features for each row, values of their original types.
+        A dict of features for each row, values of their original types; or a `Table`.
     op
         uint8[n], PREDICT | LEARN.
     y
@@ -151,6 +152,8 @@ class Examples:
 
     def table(self) -> Table:
         """Return the rows as columns of numbers and categories."""
+        if isinstance(self.rows, Table):
+            return self.rows
         if self._table is None:
             self._table = Table.of(self.rows)
         return self._table
@@ -237,6 +240,11 @@ class Learner(Protocol):
     @property
     def two_classes(self) -> bool:
         """Whether it only tells True from False."""
+        ...
+
+    @property
+    def columnar(self) -> bool:
+        """Whether it reads `Examples.table`, and never a row as a dict."""
         ...
 
     def predict_learn(self, rows: Examples) -> Predictions:

@@ -54,6 +54,8 @@ class FromRiver:
     array([nan,  0.,  0.])
     """
 
+    columnar = False
+
     def __init__(
         self,
         model: Any,

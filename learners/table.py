@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,13 @@ from learners.errors import LearnerError
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
-Features = dict[Any, Any]
+Features = Mapping[Any, Any]
 
 MISSING = -1
 
 
-class Table:
-    """Rows of a stream as columns.
+class Table(Sequence[Features]):
+    """Rows of a stream as columns; one row, asked for, is a dict without what it lacks.
 
     Parameters
     ----------
@@ -71,27 +71,53 @@ class Table:
                     kinds.setdefault(name, isinstance(value, str))
         names = [name for name, is_text in kinds.items() if not is_text]
         categories = [name for name, is_text in kinds.items() if is_text]
-        coded = [_code([row.get(name) for row in rows], name) for name in categories]
-        codes = np.full((len(rows), len(categories)), MISSING, np.int32)
-        for place, (column, _) in enumerate(coded):
-            codes[:, place] = column
-        return cls(names, _numbers(rows, names), categories, codes, [words for _, words in coded])
+        codes, words = coded([[row.get(name) for row in rows] for name in categories], len(rows))
+        return cls(names, _numbers(rows, names), categories, codes, words)
 
     def __len__(self) -> int:
         return len(self.dense)
 
-    def __getitem__(self, part: slice) -> Table:
-        """Return the rows of a slice; its arrays are views."""
+    @overload
+    def __getitem__(self, part: int) -> Features: ...
+
+    @overload
+    def __getitem__(self, part: slice | list[int]) -> Table: ...
+
+    def __getitem__(self, part: int | slice | list[int]) -> Features | Table:
+        """Return a row, or some as a table; of a slice the arrays are views."""
+        if isinstance(part, int):
+            return next(iter(self[[part]]))
         return Table(self.names, self.dense[part], self.categories, self.codes[part], self.words)
 
-    def rows(self) -> Iterator[Features]:
-        """Yield each row as a dict, without what it lacks."""
+    def __iter__(self) -> Iterator[Features]:
         for numbers, codes in zip(self.dense.tolist(), self.codes.tolist(), strict=True):
             row = {n: x for n, x in zip(self.names, numbers, strict=True) if not math.isnan(x)}
             for name, code, words in zip(self.categories, codes, self.words, strict=True):
                 if code != MISSING:
                     row[name] = words[code]
             yield row
+
+    def joined(self, other: Table) -> Table:
+        """Return these rows and, behind them, those of another table, which may have more."""
+        names = list(dict.fromkeys([*self.names, *other.names]))
+        categories = list(dict.fromkeys([*self.categories, *other.categories]))
+        dense = np.full((len(self) + len(other), len(names)), math.nan)
+        codes = np.full((len(dense), len(categories)), MISSING, np.int32)
+        words: list[list[str]] = [[] for _ in categories]
+        for table, part in ((self, slice(len(self))), (other, slice(len(self), None))):
+            dense[part, [names.index(name) for name in table.names]] = table.dense
+            for column, name in enumerate(table.categories):
+                place = categories.index(name)
+                codes[part, place] = _moved(
+                    table.codes[:, column], table.words[column], words[place]
+                )
+        return Table(names, dense, categories, codes, words)
+
+
+def _moved(column: Codes, words: list[str], known: list[str]) -> Codes:
+    """Return codes as those of the known words, which others join."""
+    known += [word for word in words if word not in known]
+    return np.array([*map(known.index, words), MISSING], np.int32)[column]
 
 
 def _numbers(rows: Sequence[Any], names: list[Any]) -> Floats:
@@ -105,15 +131,23 @@ def _numbers(rows: Sequence[Any], names: list[Any]) -> Floats:
         ) from error
 
 
-def _code(cells: list[Any], name: Any) -> tuple[list[int], list[str]]:
-    """Return the code of each cell, and the words in the order in which they came."""
-    codes: dict[Any, int] = {None: MISSING}
-    column = [codes.setdefault(cell, len(codes) - 1) for cell in cells]
-    words = list(codes)[1:]
-    for word in words:
-        if not isinstance(word, str):
+def coded(columns: Sequence[list[Any]], count: int) -> tuple[Codes, list[list[str]]]:
+    """Return columns of `count` strings as codes, None as MISSING, and the words of each.
+
+    Raises
+    ------
+    LearnerError
+        A cell is neither a string nor None.
+    """
+    codes, words = np.full((count, len(columns)), MISSING, np.int32), []
+    for place, cells in enumerate(columns):
+        known: dict[Any, int] = {None: MISSING}
+        codes[:, place] = [known.setdefault(cell, len(known) - 1) for cell in cells]
+        words.append(list(known)[1:])
+        odd = [word for word in words[-1] if not isinstance(word, str)]
+        if odd:
             raise LearnerError(
-                f"wanted strings in the field {name!r}, got {word!r} too: "
+                f"wanted fields of strings or of numbers, got one with {odd[0]!r} beside strings: "
                 "give each field values of one kind"
             )
-    return column, words
+    return codes, words

@@ -51,6 +51,7 @@ class Tabular(abc.ABC):
 
     road: str
     two_classes = False
+    columnar = False
 
     def __init__(
         self,

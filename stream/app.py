@@ -127,7 +127,14 @@ def new_shard(config: Config) -> Shard:
     """Return an untrained shard."""
     learner = build(config)
     classes = Classes(config.record.classes)
-    decoder = Decoder(config.record, config.task, classes, learner.two_classes, config.label)
+    decoder = Decoder(
+        config.record,
+        config.task,
+        classes,
+        learner.two_classes,
+        config.label,
+        learner.columnar,
+    )
     join = None if config.label is None else Join(config.label, config.task, decoder.default)
     window, positive = config.score.window, config.record.positive
     scores = Scores(config.task, window, positive, named_metrics(config))

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from learners.base import Classes, Examples, Features
+from learners.base import LEARN, PREDICT, Classes, Examples, Features
+from stream.columns import Columns
 from stream.log import Run
 
 
@@ -122,11 +123,9 @@ class Block:
     late: dict[int, Late] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, run: Run, start: int, rows: Sequence[Cells], classes: Classes) -> Block:
-        """Return a block of these rows."""
-        block = cls(run, start, Examples.of([], np.empty(0), classes), [], [], [], [])
-        block.fill(rows)
-        return block
+    def of(cls, run: Run, start: int, classes: Classes) -> Block:
+        """Return a block without rows yet."""
+        return cls(run, start, Examples.of([], np.empty(0), classes), [], [], [], [])
 
     @property
     def end(self) -> int:
@@ -152,6 +151,26 @@ class Block:
             np.array(time, np.int64),
             self.examples.classes,
         )
+
+    def fill_columns(self, columns: Columns, others: Sequence[Cells], alone: int) -> None:
+        """Take records read at once and, in the order of the run, rows read one by one.
+
+        `alone` is the operation of features without a label.
+        """
+        places, _, keys, times, weight, y, table = columns
+        op = np.where(np.isnan(y), alone, PREDICT | LEARN).astype(np.uint8)
+        op[weight == 0.0] &= PREDICT
+        if others:
+            self.fill(others)
+            odd = self.examples
+            order = np.argsort(places + self.places, kind="stable").tolist()
+            table = table.joined(odd.table())[order]
+            op, y = np.append(op, odd.op)[order], np.append(y, odd.y)[order]
+            weight, times = np.append(weight, odd.weight)[order], np.append(times, odd.time)[order]
+            places, keys = sorted(places + self.places), keys + self.keys
+            keys = [keys[row] for row in order]
+        self.places, self.keys, self.ids = places, keys, [None] * len(places)
+        self.examples = Examples(table, op, y, weight, times, self.examples.classes)
 
     def set_aside(self, place: int, reason: str, error: str = "malformed") -> None:
         """Add the record at a place of the run to the dead letters."""

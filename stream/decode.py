@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from learners.base import LEARN, PREDICT, Classes, Task
 from stream.block import Block, Cells, Tombstone
+from stream.columns import ColumnReader
 from stream.fields import Parts, name_in, name_of, take_parts, time_in, weight_in
 from stream.label_section import LabelConfig
 from stream.labels import Labels
@@ -43,6 +44,8 @@ class Decoder:
         Whether the learner only tells True from False, see `Labels`.
     late
         Where labels are that come later; None: they are in the record.
+    columnar
+        Whether the learner reads columns, see `learners.base.Learner`.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Decoder:
         classes: Classes,
         pairs: bool = False,
         late: LabelConfig | None = None,
+        columnar: bool = False,
     ) -> None:
         self.schema = Schema(record.types, record.take, record.leave_out)
         self._labels = Labels(task, classes, pairs, record.positive)
@@ -60,6 +64,8 @@ class Decoder:
         self._late = late
         self._apart = record if late is None else late.paths(record)
         self._decode = msgspec.json.Decoder().decode
+        suited = columnar and late is None and ColumnReader.suits(record)
+        self._reader = ColumnReader(record, task) if suited else None
         # Known from the start, so that its code does not depend on where blocks are cut.
         given = None if late is None else late.default
         self.default = None if given is None else self._labels.target(given)
@@ -85,17 +91,32 @@ class Decoder:
 
         Records at the places in `skips` are set aside unseen, with the reason there.
         """
-        rows: list[Cells] = []
-        block = Block.of(run, start, rows, self.classes)
+        block = Block.of(run, start, self.classes)
+        columns = None
+        if self._reader is not None and not skips:
+            columns = self._reader.read(run, self.schema.kinds, self.classes)
+        places = range(len(run)) if columns is None else columns.odd
+        rows = list(self._rows(run, places, skips, block))
+        if columns is None:
+            block.fill(rows)
+        else:
+            block.fill_columns(columns, rows, self._alone)
+        return block
+
+    def _rows(
+        self, run: Run, places: Sequence[int], skips: Mapping[int, str], block: Block
+    ) -> Iterator[Cells]:
+        """Yield rows of the records at some places; set the others aside."""
         apart = self._late is not None and self._late.topic == run.topic
         read = self._label_apart if apart else self._row
-        for place, value in enumerate(run.values):
+        for place in places:
+            value = run.values[place]
             if place in skips:
                 block.set_aside(place, skips[place], "raised")
                 continue
             try:
                 if value is not None:
-                    rows.append(read(run, place, self._object(value)))
+                    yield read(run, place, self._object(value))
                 elif apart:
                     raise RefusedRecordError("wanted a label, got a record without a value")
                 else:
@@ -104,8 +125,6 @@ class Decoder:
                 block.set_aside(place, str(error))
             except (RecursionError, UnicodeDecodeError) as error:
                 block.set_aside(place, f"wanted UTF-8 JSON of reasonable depth, got: {error}")
-        block.fill(rows)
-        return block
 
     def _object(self, value: bytes) -> dict[str, Any]:
         if len(value) > self._record.max_bytes:

@@ -288,4 +288,4 @@ class Join:
 
 def empty_block(start: int, classes: Classes) -> Block:
     """Return a block without records."""
-    return Block.of(Run("", 0, [], [], [], []), start, [], classes)
+    return Block.of(Run("", 0, [], [], [], []), start, classes)

@@ -104,7 +104,7 @@ class Life:
         run = Run(self._world.topic, 0, *([*range(self.sequence, self.sequence + records)],) * 2,
                   [b"k%d" % (self.sequence + i) for i in range(records)],
                   [b"v"] * records)  # fmt: skip
-        block = Block.of(run, self.sequence, [], Classes())
+        block = Block.of(run, self.sequence, Classes())
         for place in range(records):
             block.set_aside(place, f"record {self.sequence + place}")
         self.outbox.add(block, NO_ANSWERS, Task.CLASSIFICATION, self.lineage)

@@ -41,6 +41,11 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
         {"positive": "high"},
         {"pipeline": [SCALER, "river.linear_model.LogisticRegression"]},
     ),
+    "compiled": (
+        6_000,
+        {"positive": "high"},
+        {"pipeline": [SCALER, "river.linear_model.LogisticRegression"], "compile": "auto"},
+    ),
     "tree": (6_000, {}, {"pipeline": [SCALER, TREE]}),
     "sgd": (1_200, {}, {"learner": SGD}),
     "sgd of declared classes": (1_200, {"classes": ["low", "high"]}, {"learner": SGD}),

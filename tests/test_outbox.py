@@ -149,7 +149,7 @@ def test_messages_are_in_the_order_of_the_records_wherever_blocks_are_cut() -> N
         for start, end in itertools.pairwise([0, *cuts]):
             offsets = list(range(start, end))
             run = Run("t", 0, offsets, offsets, [b"k"] * len(offsets), [b"v"] * len(offsets))
-            block = Block.of(run, start, [], Classes())
+            block = Block.of(run, start, Classes())
             for refused in (False, True):
                 for place in (at - start for at in offsets if (at % 3 == 0) == refused):
                     block.set_aside(place, "why")

@@ -102,6 +102,8 @@ class Chain:
         The classes known before the first row.
     """
 
+    columnar = True
+
     def __init__(
         self,
         stages: Sequence[Stage],
