@@ -25,7 +25,7 @@ def configuration(services: Services, folder: Path) -> Config:
             "log": {"kind": "kafka", "servers": services.servers, "topic": TOPIC},
             "record": {"key": "key", "label": "label"},
             "store": {"kind": "redis", "url": services.redis_url},
-            "model": {"pipeline": steps},
+            "model": {"pipeline": steps, "compile": "auto"},
         },
         folder,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import Classes, Floats, Label, State
+from learners.compiled.jit import njit
 from stream.ring import Ring
 
 Counts = NDArray[np.int64]
@@ -27,7 +28,7 @@ class ClassScores:
         self._positive = positive
         self._code: int | None = None
         self._matrices = np.zeros((len(PREDICTORS), 0, 1), np.int64)
-        self._seen: list[int] = []
+        self._seen = np.zeros(0, np.int64)
         self._majority = self._last = -1
         self._loss = self._prior_loss = 0.0
         self._has_loss = True
@@ -41,18 +42,16 @@ class ClassScores:
         true = y.astype(np.int64)
         guess = np.nan_to_num(value, nan=-1.0).astype(np.int64)
         self._grow(int(max(true.max(), guess.max())) + 1)
-        majority, repeat, frequency = self._guesses(true.tolist())
-        guesses = (guess, majority, repeat)
-        for matrix, of in zip(self._matrices, guesses, strict=True):
-            # The last column counts what was not answered: code -1.
-            np.add.at(matrix, (true, of), 1)
+        majority, repeat, frequency = self._guesses(true)
+        for place, of in enumerate((guess, majority, repeat)):
+            _tally(self._matrices[place], true, of)
         self._has_loss = self._has_loss and proba is not None
         sure = np.zeros(len(true)) if proba is None else proba[np.arange(len(true)), true]
         losses = -np.log(np.clip(sure, LEAST, 1.0))
         prior_losses = -np.log(np.clip(frequency, LEAST, 1.0))
         self._loss = _add_in_order(self._loss, losses)
         self._prior_loss = _add_in_order(self._prior_loss, prior_losses)
-        self._recent.extend(np.column_stack([true, *guesses, losses, prior_losses]))
+        self._recent.extend(np.column_stack([true, guess, majority, repeat, losses, prior_losses]))
 
     def report(self) -> dict[str, Any]:
         """See `stream.score.TaskScores`."""
@@ -60,7 +59,7 @@ class ClassScores:
         recent = np.zeros_like(self._matrices)
         codes = rows[:, :4].astype(np.int64)
         for matrix, of in zip(recent, codes.T[1:], strict=True):
-            np.add.at(matrix, (codes[:, 0], of), 1)
+            _tally(matrix, codes[:, 0], of)
         count = int(self._matrices[0].sum())
         n = max(len(rows), 1)
         losses = (_add_in_order(0.0, rows[:, 4]) / n, _add_in_order(0.0, rows[:, 5]) / n)
@@ -78,7 +77,7 @@ class ClassScores:
             "positive": self._code,
             "majority": self._majority,
             "last": self._last,
-            "seen": list(self._seen),
+            "seen": self._seen.tolist(),
             "loss": self._loss,
             "prior_loss": self._prior_loss,
             "has_loss": self._has_loss,
@@ -92,7 +91,7 @@ class ClassScores:
         meta = state.meta
         self._code = meta["positive"]
         self._majority, self._last = meta["majority"], meta["last"]
-        self._seen = list(meta["seen"])
+        self._seen = np.array(meta["seen"], np.int64)
         self._loss, self._prior_loss = meta["loss"], meta["prior_loss"]
         self._has_loss = meta["has_loss"]
         self._matrices = state.arrays["matrices"].copy()
@@ -105,24 +104,16 @@ class ClassScores:
             grown[:, :known, :known] = self._matrices[:, :, :known]
             grown[:, :known, classes] = self._matrices[:, :, known]
             self._matrices = grown
-            self._seen += [0] * (classes - known)
+            self._seen = np.pad(self._seen, (0, classes - known))
 
-    def _guesses(self, true: list[int]) -> tuple[Counts, Counts, Floats]:
+    def _guesses(self, true: Counts) -> tuple[Counts, Counts, Floats]:
         """Return what the majority and the last label would have said, and the frequencies."""
-        seen, majority, last = self._seen, self._majority, self._last
-        total = sum(seen)
-        majorities, repeats, frequencies = [], [], []
-        for code in true:
-            majorities.append(majority)
-            repeats.append(last)
-            frequencies.append(seen[code] / total if total else 0.0)
-            seen[code] += 1
-            total += 1
-            if majority < 0 or seen[code] > seen[majority]:
-                majority = code
-            last = code
-        self._majority, self._last = majority, last
-        return np.array(majorities), np.array(repeats), np.array(frequencies)
+        majorities, repeats = np.empty_like(true), np.empty_like(true)
+        frequencies = np.empty(len(true))
+        self._majority = _foresee(self._seen, self._majority, true, majorities, frequencies)
+        repeats[0], repeats[1:] = self._last, true[:-1]
+        self._last = int(true[-1])
+        return majorities, repeats, frequencies
 
     def _figures(self, matrices: Counts, losses: tuple[float, float], name: str) -> dict[str, Any]:
         model, majority, repeat = (figures_of(matrix, self._code) for matrix in matrices)
@@ -156,6 +147,30 @@ def figures_of(matrix: Counts, positive: int | None) -> dict[str, float]:
         "f1": _mean(f1[of_interest]),
         "kappa": (accuracy - by_chance) / (1.0 - by_chance) if by_chance < 1.0 else 0.0,
     }
+
+
+@njit
+def _tally(matrix: Counts, true: Counts, guess: Counts) -> None:
+    """Count pairs; the last column counts what was not answered, code -1."""
+    for i in range(len(true)):
+        matrix[true[i], guess[i]] += 1
+
+
+@njit
+def _foresee(
+    seen: Counts, majority: int, true: Counts, majorities: Counts, frequencies: Floats
+) -> int:
+    """Fill in what was seen most often before each row, and how often its class had been."""
+    total = seen.sum()
+    for i in range(len(true)):
+        code = true[i]
+        majorities[i] = majority
+        frequencies[i] = seen[code] / total if total else 0.0
+        seen[code] += 1
+        total += 1
+        if majority < 0 or seen[code] > seen[majority]:
+            majority = code
+    return majority
 
 
 def _mean(values: Floats) -> float:

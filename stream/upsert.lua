@@ -22,64 +22,53 @@ local function older(key, lineage, sequence)
 end
 
 -- Where each partition has a model of its own, sequences of two of them say nothing; times do.
-local function older_apart(key, entry)
+local function older_apart(key, partition, time, lineage, sequence)
   local held = redis.call('HMGET', key, 'partition', 'time')
-  if held[1] and tonumber(held[1]) ~= entry[7] then
-    return tonumber(held[2]) <= entry[9]
+  if held[1] and held[1] ~= partition then
+    return tonumber(held[2]) <= tonumber(time)
   end
-  return older(key, entry[4], entry[5])
+  return older(key, lineage, sequence)
 end
 
--- Redis writes a number with 17 digits, which takes longer than all else here: text is faster.
-local function text(number)
-  return string.format('%.0f', number)
-end
-
-local function write(key, entry, ttl)
-  local prediction, probabilities, topic = entry[2], entry[3], entry[6]
-  if prediction == '' then
-    redis.call('UNLINK', key)
-    return
-  end
-  local lineage, sequence = text(entry[4]), text(entry[5])
-  -- What the guard reads comes first: a small hash is searched from its start. The fields are
-  -- written out twice since a table of them would take as long as the write.
-  local version = lineage .. '@' .. sequence
-  if probabilities == '' then
-    redis.call('HDEL', key, 'probabilities')
-    redis.call('HSET', key, 'lineage', lineage, 'sequence', sequence, 'version', version,
-      'prediction', prediction, 'topic', topic, 'partition', text(entry[7]),
-      'offset', text(entry[8]), 'time', text(entry[9]))
-  else
-    redis.call('HSET', key, 'lineage', lineage, 'sequence', sequence, 'version', version,
-      'prediction', prediction, 'probabilities', probabilities, 'topic', topic,
-      'partition', text(entry[7]), 'offset', text(entry[8]), 'time', text(entry[9]))
-  end
-  if ttl ~= '0' then
-    redis.call('PEXPIRE', key, ttl)
-  end
-end
-
--- ARGV[1]: MessagePack of {epoch, ttl in ms as text or '0', entries, whether partitions have
--- models of their own}; entry i belongs to KEYS[i + 1].
+-- ARGV[1]: MessagePack of the epoch; the ttl in ms, '0' for none; whether partitions have models
+-- of their own; lineage, topic and partition of all; and by key, from KEYS[2] on, prediction,
+-- probabilities, sequence, offset and time. All but the epoch are text: to write a number out
+-- takes Redis longer than all else here.
 local function put(keys, args)
-  local epoch, ttl, entries, apart = unpack(cmsgpack.unpack(args[1]))
+  local epoch, ttl, apart, lineage, topic, partition, predictions, probabilities, sequences,
+    offsets, times = unpack(cmsgpack.unpack(args[1]))
   local fenced = fence(keys[1], epoch)
   if fenced then
     return fenced
   end
-  local written = 0
-  for i, entry in ipairs(entries) do
-    local key = keys[i + 1]
-    local newer
+  local l, written = tonumber(lineage), 0
+  for i, sequence in ipairs(sequences) do
+    local key, newer = keys[i + 1], nil
     if apart then
-      newer = older_apart(key, entry)
+      newer = older_apart(key, partition, times[i], l, tonumber(sequence))
     else
-      newer = older(key, entry[4], entry[5])
+      newer = older(key, l, tonumber(sequence))
     end
     if newer then
-      write(key, entry, ttl)
       written = written + 1
+      local version = lineage .. '@' .. sequence
+      -- What the guard reads comes first: a small hash is searched from its start. The fields
+      -- are written out twice since a table of them would take as long as the write.
+      if predictions[i] == '' then
+        redis.call('UNLINK', key)
+      elseif probabilities[i] == '' then
+        redis.call('HDEL', key, 'probabilities')
+        redis.call('HSET', key, 'lineage', lineage, 'sequence', sequence, 'version', version,
+          'prediction', predictions[i], 'topic', topic, 'partition', partition,
+          'offset', offsets[i], 'time', times[i])
+      else
+        redis.call('HSET', key, 'lineage', lineage, 'sequence', sequence, 'version', version,
+          'prediction', predictions[i], 'probabilities', probabilities[i], 'topic', topic,
+          'partition', partition, 'offset', offsets[i], 'time', times[i])
+      end
+      if ttl ~= '0' and predictions[i] ~= '' then
+        redis.call('PEXPIRE', key, ttl)
+      end
     end
   end
   return written
