@@ -14,7 +14,7 @@ Question = Literal["connect", "bounds", "offsets_at", "committed", "acquire", "s
 
 CHUNK = 5_000
 """Records in a run at most."""
-AHEAD_RECORDS, AHEAD_BYTES = 3 * CHUNK, 32 * 1024 * 1024
+AHEAD_RECORDS, AHEAD_BYTES = 100_000, 32 * 1024 * 1024
 """What is sent and not taken yet, beyond which no further run is sent."""
 
 _LENGTH = struct.Struct("!Q")

@@ -88,7 +88,7 @@ class ProcessLog:
         self.topic = topic
         level = logging.getLogger().getEffectiveLevel()
         first = _packed(Open(servers, topic, group, dict(options or {}), silence, level, shared))
-        self._prefetch = Prefetch(CHUNK, AHEAD_RECORDS, AHEAD_BYTES)
+        self._prefetch = Prefetch(AHEAD_RECORDS, AHEAD_RECORDS, AHEAD_BYTES)
         self._answers: queue.SimpleQueue[Reply | Refusal | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._closed = False

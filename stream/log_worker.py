@@ -6,6 +6,7 @@ Started by `stream.log_process` as `python -m stream.log_worker`, with a socket 
 from __future__ import annotations
 
 import collections
+import gc
 import logging
 import os
 import queue
@@ -37,6 +38,7 @@ from stream.log_frames import (
     receive,
 )
 from stream.log_kafka import KafkaLog
+from stream.tuning import tuned
 
 # An order that comes while records are awaited waits this long.
 TICK = 0.02
@@ -171,6 +173,7 @@ class Worker:
             self._sent += len(run)
             self._bytes += len(data)
             self._ahead.append((self._sent, len(data)))
+            gc.collect(1)
 
     def _tell_interruption(self) -> None:
         """Tell that partitions are gone, though nobody asked for a record of theirs yet."""
@@ -247,7 +250,8 @@ def main() -> None:
         logging.basicConfig(level=asked.level, format="%(message)s", handlers=[_Relay(worker)])
         logging.captureWarnings(True)
         try:
-            worker.run()
+            with tuned():
+                worker.run()
         except Exception:
             _LOGGER.exception("reading %s ended", asked.topic)
             raise

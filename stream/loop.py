@@ -23,7 +23,7 @@ from stream.shard import Shard
 from stream.tuning import tuned
 from stream.writer import Writer
 
-SMALLEST, USUAL, LARGEST = 1, 500, 5_000
+SMALLEST, USUAL, LARGEST = 1, 500, 65_536
 SHORT, LONG, TOO_LONG = 0.25, 1.0, 4.0
 PATIENCE = 0.2
 STALL_SHARE = 50
