@@ -24,6 +24,12 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
     )
 
 
+def unreadable(topic: str, reason: str, refused: bool) -> LogError:
+    """Return the error for what ends the reading of a topic; `refused`: for want of a right."""
+    remedy = "give the user the rights listed in docs/kafka.md" if refused else "restart"
+    return LogError(f"wanted to read {topic}, got {reason}: {remedy}")
+
+
 def told(bounds: Bounds) -> str:
     """Return what a log has, as the end of a sentence.
 

@@ -6,11 +6,13 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 
+from stream.confluent_options import Client
 from stream.errors import LogError
 from stream.log import Message
 from stream.log_kafka import KafkaAppender, KafkaLog
@@ -21,12 +23,12 @@ PATIENCE = 20.0
 class Broker:
     """One test's topic on the broker; closes what it opened."""
 
-    def __init__(self, servers: str, topic: str) -> None:
-        self.servers, self.topic = servers, topic
+    def __init__(self, servers: str, topic: str, client: Client) -> None:
+        self.servers, self.topic, self._client = servers, topic, client
         self._open = contextlib.ExitStack()
 
     def log(self, group: str | None, **options: Any) -> KafkaLog:
-        log = KafkaLog(self.servers, self.topic, group, options)
+        log = KafkaLog(self.servers, self.topic, group, options, client=self._client)
         return self._open.enter_context(contextlib.closing(log))
 
     def feed(self, count: int, partitions: int = 1) -> None:
@@ -39,8 +41,8 @@ class Broker:
 
 
 @pytest.fixture
-def broker(kafka_servers: str, topic_name: str) -> Iterator[Broker]:
-    made = Broker(kafka_servers, topic_name)
+def broker(kafka_servers: str, topic_name: str, client: Client) -> Iterator[Broker]:
+    made = Broker(kafka_servers, topic_name, client)
     yield made
     made.close()
 
@@ -115,6 +117,31 @@ def test_what_a_transaction_took_back_is_not_read(broker: Broker) -> None:
         values += run.values if run is not None else []
     assert values == [b"0", b"kept"]
     assert log.lag() == 0
+
+
+@pytest.mark.services
+def test_a_batch_that_was_damaged_on_the_brokers_disk_ends_the_reading(
+    broker: Broker, services: dict[str, Any]
+) -> None:
+    with contextlib.closing(KafkaAppender(broker.servers, broker.topic)) as appender:
+        appender.create(1)
+        for value in (b"first", b"second", b"third"):
+            appender.append([Message(None, value, 0)])
+    folder = Path(services["kafka"]["command"][-1]).parent
+    [segment] = folder.glob(f"**/{broker.topic}-0/*.log")
+    held = segment.read_bytes()
+    with segment.open("r+b") as file:
+        file.seek(held.index(b"second"))
+        file.write(b"S")
+    log = broker.log(None)
+    acquired(log)
+    log.seek({0: 0})
+    run = log.poll(10, PATIENCE)
+    assert run is not None
+    assert run.values == [b"first"]
+    for _ in range(2):
+        with pytest.raises(LogError, match=r"(?i)wanted to read .*crc.*restart"):
+            log.poll(10, PATIENCE)
 
 
 @pytest.mark.services
