@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 import msgspec
@@ -14,12 +13,12 @@ import numpy as np
 from learners.base import PREDICT, Label, Predictions, Task
 from stream.block import Block
 from stream.log import Message
-from stream.store import Entry
+from stream.store import Entries, Entry
 
 UNANSWERED = "null"
 
 
-def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> list[Entry]:
+def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> Entries:
     """Return the last prediction of each key in a block, and the keys to be removed.
 
     Rows without a key, without a prediction, or refused by the learner are not stored.
@@ -33,10 +32,13 @@ def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> 
             last.pop(key, None)
     entries = _entries(block, answers, task, lineage, list(last), list(last.values()))
     if removed:
-        nothing = [""] * len(removed)
         places = list(removed.values())
-        times = [block.run.times[place] for place in places]
-        entries += _joined(block, lineage, list(removed), nothing, nothing, places, times)
+        entries.keys += removed
+        entries.predictions += [""] * len(removed)
+        entries.probabilities += [""] * len(removed)
+        entries.sequences += [block.start + 1 + place for place in places]
+        entries.offsets += [block.run.offsets[place] for place in places]
+        entries.times += [block.run.times[place] for place in places]
     return entries
 
 
@@ -48,7 +50,7 @@ def notices_of(
     The last one of a key says what the store then holds: a removed key's has no value. Unlike
     `entries_of`, all rows are told of, so that the cuts of blocks change nothing.
     """
-    asked = _asked(block, answers)
+    asked = list(_asked(block, answers))
     rows, run = [row for _, row in asked], block.run
     entries = _entries(block, answers, task, lineage, [key for key, _ in asked], rows)
     # The message's time is the record's own: Kafka took that once, of an event's it may not.
@@ -85,15 +87,13 @@ def _notice(entry: Entry) -> bytes:
     ).encode()
 
 
-def _asked(block: Block, answers: Predictions) -> list[tuple[str, int]]:
+def _asked(block: Block, answers: Predictions) -> Iterable[tuple[str, int]]:
     """Return the key and number of each row whose prediction is to be kept, in order."""
-    asked = (block.examples.op & PREDICT) != 0
+    keys, asked = block.keys, (block.examples.op & PREDICT) != 0
     asked[list(answers.refused)] = False
-    return [
-        (key, row)
-        for row, (key, wanted) in enumerate(zip(block.keys, asked.tolist(), strict=True))
-        if wanted and key is not None
-    ]
+    if asked.all() and None not in keys:
+        return zip(keys, range(len(keys)), strict=True)  # type: ignore[arg-type]  # None is not in it
+    return [(key, i) for i, key in enumerate(keys) if key is not None and asked[i]]
 
 
 def _entries(
@@ -103,42 +103,20 @@ def _entries(
     lineage: int,
     keys: list[str],
     rows: list[int],
-) -> list[Entry]:
+) -> Entries:
     """Return an entry for each of some rows, under these keys."""
-    return _joined(
-        block,
+    places = list(map(block.places.__getitem__, rows))
+    return Entries(
         lineage,
+        block.run.topic,
+        block.run.partition,
         keys,
         _texts(block, answers, task, rows),
         _probabilities(block, answers, rows),
-        list(map(block.places.__getitem__, rows)),
+        list(map((block.start + 1).__add__, places)),
+        list(map(block.run.offsets.__getitem__, places)),
         block.examples.time[rows].tolist(),
     )
-
-
-def _joined(
-    block: Block,
-    lineage: int,
-    keys: list[str],
-    texts: list[str],
-    chances: list[str],
-    places: list[int],
-    times: list[int],
-) -> list[Entry]:
-    columns = zip(
-        keys,
-        texts,
-        chances,
-        repeat(lineage),
-        map((block.start + 1).__add__, places),
-        repeat(block.run.topic),
-        repeat(block.run.partition),
-        map(block.run.offsets.__getitem__, places),
-        times,
-        strict=False,
-    )
-    # Entry._make is Python, and takes three times as long.
-    return list(map(tuple.__new__, repeat(Entry), columns))
 
 
 def _texts(block: Block, answers: Predictions, task: Task, rows: list[int]) -> list[str]:

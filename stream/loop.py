@@ -27,6 +27,7 @@ SMALLEST, USUAL, LARGEST = 1, 500, 65_536
 SHORT, LONG, TOO_LONG = 0.25, 1.0, 4.0
 PATIENCE = 0.2
 STALL_SHARE = 50
+TIDY = 1.0
 
 
 class Loop:
@@ -79,7 +80,7 @@ class Loop:
         self._clock = clock
         self._block = USUAL
         self.stall = 0.0
-        self.saved_at = clock()
+        self.saved_at = self._tidied = clock()
         self._journal, self._ordered, self._rescue = journal, ordered, rescue
         self._since: list[Entry] = []
         self._saved = self._taken()
@@ -161,7 +162,7 @@ class Loop:
             part = _cut(came, ends)
             if part:
                 self.step(part)
-                gc.collect(1)
+                self._tidy()
             elif came:
                 assert isinstance(came, Run)
                 done.add(came.place)  # only gaps lay before the end: compacted records, markers
@@ -230,6 +231,12 @@ class Loop:
             self._block = min(2 * self._block, LARGEST)
         elif seconds > TOO_LONG or (seconds > LONG and self._block > USUAL):
             self._block = max(self._block // 2, SMALLEST)
+
+    def _tidy(self) -> None:
+        """Look for garbage once a second: it goes over all that the blocks at hand hold."""
+        if self._clock() - self._tidied > TIDY:
+            gc.collect(1)
+            self._tidied = self._clock()
 
     def _limit(self) -> int:
         if self._records is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -14,6 +15,8 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from stream.errors import StoreError
+
+Command = tuple[Any, ...]
 
 _untyped: Any = redis  # the parts of redis-py whose signatures carry no types
 
@@ -75,7 +78,7 @@ class Server:
         with _finding_primary():
             return client.execute_command(*command)
 
-    def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one round trip; return the replies or raise the first error."""
         client: Any = self._find()  # redis-py leaves `execute_command` untyped
         with _finding_primary(), client.pipeline(transaction=False) as pipe:
@@ -86,6 +89,36 @@ class Server:
             if isinstance(reply, Exception):
                 raise reply
         return replies
+
+    def stream(self, commands: Callable[[], Iterable[Command]], at_once: int) -> list[Any]:
+        """Send commands some at once, and the next while the server works on those.
+
+        Return the replies or raise the first error; what follows it may have been carried out.
+        A connection that breaks is made anew once, and all are sent again.
+        """
+        client: Any = self._find()  # redis-py leaves its pool untyped
+        with _finding_primary():
+            connection = client.connection_pool.get_connection()
+
+        def attempt() -> list[Any]:
+            replies: list[Any] = []
+            sent = 0
+            for some in _some(commands(), at_once):
+                connection.send_packed_command(connection.pack_commands(some))
+                replies += [connection.read_response() for _ in range(sent - len(replies))]
+                sent += len(some)
+            return replies + [connection.read_response() for _ in range(sent - len(replies))]
+
+        try:
+            return connection.retry.call_with_retry(  # type: ignore[no-any-return]  # the same
+                attempt, lambda error: connection.disconnect()
+            )
+        except BaseException:
+            # Replies that nobody read would be taken for those of the next commands.
+            connection.disconnect()
+            raise
+        finally:
+            client.connection_pool.release(connection)
 
     def _find(self) -> redis.Redis:
         """Return the client of the server that holds the key."""
@@ -108,6 +141,12 @@ class Server:
         for client in (self._client, self._cluster):
             if client is not None:
                 client.close()
+
+
+def _some(commands: Iterable[Command], at_once: int) -> Iterator[list[Command]]:
+    left = iter(commands)
+    while some := list(itertools.islice(left, at_once)):
+        yield some
 
 
 def place(url: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+import itertools
+import operator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, overload
 
 
 class Entry(NamedTuple):
@@ -35,6 +37,86 @@ class Entry(NamedTuple):
     partition: int
     offset: int
     time: int
+
+
+_SOURCE = operator.itemgetter(*map(Entry._fields.index, ("lineage", "topic", "partition")))
+
+
+class Entries(Sequence[Entry]):
+    """Entries of one model and one partition by column: many are made and sent at once.
+
+    Parameters
+    ----------
+    lineage, topic, partition
+        Of all; the other parameters are lists, see `Entry`.
+    """
+
+    def __init__(
+        self,
+        lineage: int,
+        topic: str,
+        partition: int,
+        keys: list[str],
+        predictions: list[str],
+        probabilities: list[str],
+        sequences: list[int],
+        offsets: list[int],
+        times: list[int],
+    ) -> None:
+        self.lineage, self.topic, self.partition = lineage, topic, partition
+        self.keys, self.predictions, self.probabilities = keys, predictions, probabilities
+        self.sequences, self.offsets, self.times = sequences, offsets, times
+
+    @classmethod
+    def grouped(cls, entries: Sequence[Entry]) -> Iterator[Entries]:
+        """Yield entries by column, those of one model and partition that are side by side."""
+        if isinstance(entries, Entries):
+            yield entries
+            return
+        for (lineage, topic, partition), alike in itertools.groupby(entries, _SOURCE):
+            columns = [list(column) for column in zip(*alike, strict=True)]
+            keys, predictions, probabilities, _, sequences, _, _, offsets, times = columns
+            source = (lineage, topic, partition)
+            yield cls(*source, keys, predictions, probabilities, sequences, offsets, times)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(
+            Entry,
+            self.keys,
+            self.predictions,
+            self.probabilities,
+            itertools.repeat(self.lineage),
+            self.sequences,
+            itertools.repeat(self.topic),
+            itertools.repeat(self.partition),
+            self.offsets,
+            self.times,
+        )
+
+    @overload
+    def __getitem__(self, part: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, part: slice) -> Entries: ...
+
+    def __getitem__(self, part: int | slice) -> Entry | Entries:
+        """Return one entry, or some by column."""
+        if isinstance(part, int):
+            return next(iter(self[part : part + 1 or None]))
+        return Entries(
+            self.lineage,
+            self.topic,
+            self.partition,
+            self.keys[part],
+            self.predictions[part],
+            self.probabilities[part],
+            self.sequences[part],
+            self.offsets[part],
+            self.times[part],
+        )
 
 
 class Store(Protocol):

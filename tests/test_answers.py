@@ -11,6 +11,7 @@ from learners.base import LEARN, PREDICT, Classes, Examples, Predictions, Task
 from stream.answers import entries_of
 from stream.block import Block, Tombstone
 from stream.log import Run
+from stream.store import Entry
 
 NAN = math.nan
 
@@ -53,8 +54,8 @@ def answered(
     return block, Predictions(value, proba if with_proba else None, reasons)
 
 
-def entries(task: Task = Task.CLASSIFICATION, **given: Any) -> list[Any]:
-    return entries_of(*answered(**given), task, 4)
+def entries(task: Task = Task.CLASSIFICATION, **given: Any) -> list[Entry]:
+    return list(entries_of(*answered(**given), task, 4))
 
 
 def test_an_entry_says_where_its_record_lies() -> None:
