@@ -18,7 +18,7 @@ from stream.errors import MissingTopicError, StreamError
 from stream.inspection import newest
 from stream.log import Bounds, Log, Run
 from stream.log_errors import expired, missing_partition
-from stream.log_kinds import open_log
+from stream.log_kinds import described, open_log
 from stream.manifest import Manifest, Position
 from stream.model import describe
 from stream.shard import Shard
@@ -57,12 +57,12 @@ def check(path: Path) -> None:
         try:
             bounds = log.bounds()
         except MissingTopicError as error:
-            _show("log", f"{config.log.kind}, answers; {error}")
+            _show("log", f"{described(config)}, answers; {error}")
             return
-        _show("log", _bounds(config.log.kind, log.topic, bounds))
+        _show("log", _bounds(described(config), log.topic, bounds))
         if config.label is not None and config.label.topic is not None:
             with closing(open_log(config, None, config.label.topic)) as labels:
-                _show("labels", _bounds(config.log.kind, labels.topic, labels.bounds()))
+                _show("labels", _bounds(described(config), labels.topic, labels.bounds()))
         _show("first records", _first_records(config, trial, list(_runs(log, bounds))))
         with closing(open_log(config, config.log.group)) as member:
             if config.scope == "topic":

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError, LogTruncationError, OffsetOutOfRangeError
 
+from stream.confluent_fetcher import Fetcher
 from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
 from stream.kafka_pulse import Pulse
 from stream.log import Bounds, Run
-from stream.log_errors import expired
+from stream.log_errors import expired, truncated, unreadable
+from stream.orders import Orders
 from stream.prefetch import Prefetch
 
 T = TypeVar("T")
 
 POLL_MS = 50
 IDLE_MS = 20
-CALL_SECONDS = 10.0
 CLOSE_MS = 4_000
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,6 +52,8 @@ class Poller:
         Where the records go.
     on_assignment
         Called with the partitions now held, whenever they change, from a thread of the client.
+    fetcher
+        Fetches in place of the consumer, which then only takes part in the group.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class Poller:
         topic: str,
         prefetch: Prefetch,
         on_assignment: Callable[[frozenset[int]], None],
+        fetcher: Fetcher | None = None,
     ) -> None:
+        self._fetcher = fetcher
         self._consumer, self._servers, self._topic = consumer, servers, topic
         self._prefetch, self._on_assignment = prefetch, on_assignment
         wait: float = consumer.config["fetch_max_wait_ms"] / 1000
@@ -72,7 +75,7 @@ class Poller:
         """High watermark of each partition, as of the last fetch."""
         self.passed: dict[int, int] = {}
         """Offset up to which there was nothing more to hand over, markers included."""
-        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._orders = Orders()
         self._live: set[TopicPartition] = set()
         self._grouped = consumer.config["group_id"] is not None
         self._polled = self._halted = self._closing = False
@@ -93,19 +96,10 @@ class Poller:
         LogError
             Kafka refused, or gave no answer within 10 s.
         """
-        answer: Future[T] = Future()
-
-        def order() -> None:
-            try:
-                answer.set_result(action(self._consumer))
-            except BaseException as error:
-                answer.set_exception(error)
-
         if not self._thread.is_alive():
             raise LogError("wanted a log that is open, got one that is closed: make another")
-        self._orders.put(order)
         try:
-            return answer.result(CALL_SECONDS)
+            return self._orders.call(lambda: action(self._consumer))
         except TimeoutError as error:
             raise unreachable(self._servers) from error
         except KafkaError as error:
@@ -123,17 +117,17 @@ class Poller:
             except KafkaError as error:
                 _LOGGER.warning("%s failed: %s", what, error)
 
-        self._orders.put(order)
+        self._orders.post(order)
 
     def wake(self) -> None:
         """Let the thread look again whether the buffer has room."""
-        self._orders.put(lambda: None)
+        self._orders.post(lambda: None)
 
     def join(self, partitions: Iterable[int]) -> None:
         """Begin to take part: in the group, or without one with all these partitions."""
 
         def order(consumer: Any) -> None:
-            self._polled = self._grouped
+            self._polled = self._grouped or self._fetcher is not None
             if not self._grouped:
                 consumer.assign([TopicPartition(self._topic, p) for p in partitions])
                 self._reassigned(frozenset(partitions))
@@ -147,10 +141,14 @@ class Poller:
         """
 
         def order(consumer: Any) -> None:
+            held = consumer.assignment()
+            if self._fetcher is not None:
+                numbers = {tp.partition for tp in held}
+                self._fetcher.seek({p: at for p, at in positions.items() if p in numbers})
+                return
             self._prefetch.clear()
             self.ends.clear()
             self.passed.clear()
-            held = consumer.assignment()
             for partition, offset in positions.items():
                 tp = TopicPartition(self._topic, partition)
                 if tp in held:
@@ -173,25 +171,17 @@ class Poller:
                 fetching = self._regulate()
                 # Only a group wants to be polled for its own sake.
                 polling = fetching or self._polled
-                self._obey(wait=not polling)
+                self._orders.obey(0 if polling else IDLE_MS / 1000)
                 if polling:
                     self._poll(fetching)
-            while not self._orders.empty():
-                self._orders.get_nowait()()
+            self._orders.obey(0)
         finally:
             try:
                 self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
             except (KafkaError, RuntimeError) as error:
                 _LOGGER.warning("leaving Kafka at %s failed: %s", self._servers, error)
-
-    def _obey(self, wait: bool) -> None:
-        """Carry out the orders given; while nothing is fetched, wait a moment for one."""
-        try:
-            self._orders.get(timeout=IDLE_MS / 1000 if wait else 0)()
-            while True:
-                self._orders.get_nowait()()
-        except queue.Empty:
-            pass
+            if self._fetcher is not None:
+                self._fetcher.close()
 
     def _regulate(self) -> bool:
         """Pause what is read while the buffer is full; return whether anything is fetched."""
@@ -219,6 +209,8 @@ class Poller:
             if fetching:
                 self._observe(bool(fetched))
                 self._pulse.feel(heard=bool(fetched))
+            elif self._fetcher is not None and self._fetcher.fetching:
+                self._pulse.feel(heard=self._fetcher.heard())
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             self._halt(self._expired(error))
         except Exception as error:
@@ -230,10 +222,7 @@ class Poller:
                 time.sleep(IDLE_MS / 1000)
             else:
                 refused = isinstance(error, AuthorizationError)
-                remedy = (
-                    "give the user the rights listed in docs/kafka.md" if refused else "restart"
-                )
-                self._halt(LogError(f"wanted to read {self._topic}, got {error!r}: {remedy}"))
+                self._halt(unreadable(self._topic, repr(error), refused))
 
     def _observe(self, heard: bool) -> None:
         """Note how far the partitions go."""
@@ -246,16 +235,15 @@ class Poller:
                     self.passed[tp.partition] = self._consumer.position(tp, timeout_ms=POLL_MS)
 
     def _halt(self, error: LogError) -> None:
+        if self._fetcher is not None:
+            self._fetcher.stop()
         self._consumer.pause(*self._live)
         self._halted = True
         self._prefetch.fail(error)
 
     def _expired(self, error: KafkaError) -> OffsetsExpiredError:
         if isinstance(error, LogTruncationError):
-            return OffsetsExpiredError(
-                f"wanted to go on reading {self._topic}, got a log that lost its end ({error}): "
-                "restore the topic, or give the service another name to begin a model anew"
-            )
+            return truncated(self._topic, str(error))
         tp, offset = next(iter(error.args[0].items()))
         bounds = None
         with contextlib.suppress(KafkaError):
@@ -265,6 +253,8 @@ class Poller:
 
     def _reassigned(self, held: frozenset[int]) -> None:
         """Pause everything and put new partitions at 0, so that Kafka's position is not asked."""
+        if self._fetcher is not None:
+            self._fetcher.stop()
         known = {tp.partition for tp in self._live}
         for tp in self._consumer.assignment():
             self._consumer.pause(tp)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from stream import errors
+from stream.confluent_options import Client
 
 Question = Literal["connect", "bounds", "offsets_at", "committed", "acquire", "seek", "lag"]
 
@@ -41,6 +42,7 @@ class Open(msgspec.Struct, tag=0, array_like=True):
     silence: float
     level: int
     shared: bool
+    client: Client
 
 
 class Ask(msgspec.Struct, tag=1, array_like=True):

@@ -18,6 +18,8 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from stream.assignor import OneOwner
+from stream.confluent_fetcher import Fetcher
+from stream.confluent_options import CONFLUENT, KAFKA_PYTHON, Client
 from stream.errors import LogError, PartitionsRevokedError
 from stream.kafka_client import connect
 from stream.kafka_poller import Poller
@@ -78,6 +80,9 @@ class KafkaLog:
         kafka-python's client options, by name: `security_protocol`, `group_instance_id`, ...
     shared
         Whether the members of the group share the partitions; else one of them holds all.
+    client
+        What fetches the records. kafka-python takes part in the group in either case, so that
+        who holds what, and how far it was taken, is said in one place.
 
     Raises
     ------
@@ -94,6 +99,7 @@ class KafkaLog:
         group: str | None,
         options: Mapping[str, Any] | None = None,
         shared: bool = False,
+        client: Client = KAFKA_PYTHON,
     ) -> None:
         self.topic = topic
         self._group = group
@@ -109,9 +115,18 @@ class KafkaLog:
         self._assigned: frozenset[int] = frozenset()
         self._joined = self._held = False
         self._next: dict[int, int] = {}
+        fetcher = None
+        if client == CONFLUENT:
+            known = CONSUMER_DEFAULTS | dict(options or {})
+            try:
+                fetcher = Fetcher(servers, topic, known, self._prefetch, chunk)
+            except LogError:
+                consumer.close()
+                raise
         self._poller = Poller(
-            consumer, network, servers, topic, self._prefetch, self._on_assignment
+            consumer, network, servers, topic, self._prefetch, self._on_assignment, fetcher
         )
+        self._fetching = self._poller if fetcher is None else fetcher
 
     @property
     def interruption(self) -> LogError | None:
@@ -168,8 +183,8 @@ class KafkaLog:
         run = self._prefetch.take(limit, timeout)
         if run is not None:
             self._next[run.partition] = run.offsets[-1] + 1
-            if self._poller.throttled and self._prefetch.low:
-                self._poller.wake()
+            if self._fetching.throttled and self._prefetch.low:
+                self._fetching.wake()
         return run
 
     def commit(self, positions: Mapping[int, int], metadata: str) -> None:
@@ -184,7 +199,7 @@ class KafkaLog:
 
     def lag(self) -> int | None:
         """Return how many records lie between the last one polled and the end, None if unknown."""
-        ends, passed, total = self._poller.ends, self._poller.passed, 0
+        ends, passed, total = self._fetching.ends, self._fetching.passed, 0
         for partition, position in self._next.items():
             if partition not in ends:
                 return None

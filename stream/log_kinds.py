@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stream import kafka_topics, log_database
 from stream.config import Config
+from stream.confluent_options import CONFLUENT, chosen
 from stream.log import Appender, Log, Message
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.log_kafka import KafkaAppender, KafkaLog
@@ -15,16 +16,34 @@ from stream.producer_embedded import EmbeddedProducer
 from stream.producer_kafka import TransactionalProducer
 
 
+def described(config: Config) -> str:
+    """Return the kind of log in words: on Kafka also what reads it, and why not confluent-kafka.
+
+    Raises
+    ------
+    LogError
+        That is to read it, and cannot.
+    """
+    log = config.log
+    if log.kind != "kafka":
+        return log.kind
+    client, why = chosen(log.client, log.options)
+    if client == CONFLUENT:
+        return "kafka, read with confluent-kafka"
+    return f"kafka, read with kafka-python{f': confluent-kafka met {why}' if why else ''}"
+
+
 def open_log(config: Config, group: str | None, topic: str | None = None) -> Log:
     """Connect to a topic, the service's own if none is named, as a group's member or a reader."""
     log, topic = config.log, config.log.topic if topic is None else topic
     if log.kind == "kafka":
+        client = chosen(log.client, log.options).client
         if group is None:
-            return KafkaLog(log.servers, topic, group, log.options)
+            return KafkaLog(log.servers, topic, group, log.options, client=client)
         # A member of the group must live on while a learner holds the interpreter; who only looks
         # needs no process of its own.
         shared = config.scope == "partition"
-        return ProcessLog(log.servers, topic, group, log.options, shared=shared)
+        return ProcessLog(log.servers, topic, group, log.options, shared=shared, client=client)
     return EmbeddedLog(log.path, topic, group)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from stream.confluent_options import KAFKA_PYTHON, Client
 from stream.errors import LogError, PartitionsRevokedError
 from stream.log import Bounds, Run
 from stream.log_frames import (
@@ -65,7 +66,7 @@ class ProcessLog:
         As for `stream.log_kafka.KafkaLog`; options are text, numbers, lists and tables.
     silence
         Seconds this process may stand still before its partitions are given up.
-    shared
+    shared, client
         As for `KafkaLog`.
 
     Raises
@@ -84,10 +85,12 @@ class ProcessLog:
         options: Mapping[str, Any] | None = None,
         silence: float = SILENCE_SECONDS,
         shared: bool = False,
+        client: Client = KAFKA_PYTHON,
     ) -> None:
         self.topic = topic
         level = logging.getLogger().getEffectiveLevel()
-        first = _packed(Open(servers, topic, group, dict(options or {}), silence, level, shared))
+        asked = dict(options or {})
+        first = _packed(Open(servers, topic, group, asked, silence, level, shared, client))
         self._prefetch = Prefetch(AHEAD_RECORDS, AHEAD_RECORDS, AHEAD_BYTES)
         self._answers: queue.SimpleQueue[Reply | Refusal | None] = queue.SimpleQueue()
         self._sending = threading.Lock()

@@ -137,7 +137,7 @@ class Worker:
         if self._log is None:
             asked = self._asked
             self._log = KafkaLog(
-                asked.servers, asked.topic, asked.group, asked.options, asked.shared
+                asked.servers, asked.topic, asked.group, asked.options, asked.shared, asked.client
             )
         match ask.question:
             case "connect":

@@ -48,6 +48,7 @@ class LogConfig(Section):
     servers: str = "127.0.0.1:9092"
     topic: Name
     group: Name
+    client: Literal["auto", "kafka-python", "confluent"] = "auto"
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -56,6 +57,11 @@ class LogConfig(Section):
             raise ValueError(
                 "wanted no options for the embedded log, got some: "
                 'set kind = "kafka" or remove [log.options]'
+            )
+        if self.kind == "embedded" and self.client != "auto":
+            raise ValueError(
+                f'wanted no client for the embedded log, got "{self.client}": '
+                'set kind = "kafka" or remove client'
             )
         return self
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from stream import waiting
+from stream.confluent_options import CLIENTS, Client
 from tests.command import CONFIG
 from tests.lives import World, world_of
 from tests.services import held
@@ -40,6 +41,13 @@ def kafka_servers(services: dict[str, Any]) -> str:
 def redis_url(services: dict[str, Any]) -> str:
     """Address of the Redis."""
     return str(services["redis"]["url"])
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> Client:
+    """What fetches from Kafka: each of the two that there are."""
+    found: Client = request.param
+    return found
 
 
 @pytest.fixture

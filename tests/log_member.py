@@ -5,12 +5,13 @@ Prints the process that reads for it once it has taken a record, then the error 
 
 import sys
 
+from stream.confluent_options import CLIENTS, Client
 from stream.errors import LogError
 from stream.log_process import ProcessLog
 
 
-def main(servers: str, topic: str, group: str, silence: str) -> None:
-    log = ProcessLog(servers, topic, group, silence=float(silence))
+def main(servers: str, topic: str, group: str, client: Client, silence: str) -> None:
+    log = ProcessLog(servers, topic, group, silence=float(silence), client=client)
     while log.acquire(1) is None:
         pass
     log.seek({0: 0})
@@ -30,4 +31,6 @@ def main(servers: str, topic: str, group: str, silence: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    _, servers, topic, group, named, silence = sys.argv
+    [client] = [one for one in CLIENTS if one == named]
+    main(servers, topic, group, client, silence)

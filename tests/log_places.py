@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient, TopicPartition
 
+from stream.confluent_options import KAFKA_PYTHON, Client
 from stream.log import Appender, Log, Message
 from stream.log_embedded import EmbeddedAppender, EmbeddedLog
 from stream.log_kafka import KafkaAppender, KafkaLog
@@ -70,7 +71,9 @@ def embedded(folder: Path, topic: str) -> Place:
     )
 
 
-def kafka(servers: str, topic: str, log: type[KafkaLog | ProcessLog]) -> Place:
+def kafka(
+    servers: str, topic: str, log: type[KafkaLog | ProcessLog], client: Client = KAFKA_PYTHON
+) -> Place:
     def delete_before(offset: int) -> None:
         admin = KafkaAdminClient(bootstrap_servers=servers)
         admin.delete_records({TopicPartition(topic, 0): offset})
@@ -78,7 +81,7 @@ def kafka(servers: str, topic: str, log: type[KafkaLog | ProcessLog]) -> Place:
 
     return Place(
         topic,
-        lambda group: log(servers, topic, group),
+        lambda group: log(servers, topic, group, client=client),
         lambda: KafkaAppender(servers, topic),
         delete_before,
     )

@@ -1,4 +1,4 @@
-"""One contract for every log: Kafka, here or in a process of its own, and its embedded twin."""
+"""One contract for every log: the embedded one, and Kafka with either client, in a process too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.confluent_options import CLIENTS
 from stream.errors import LogError, OffsetsExpiredError
 from stream.log import Bounds, Log, Message, Run
 from stream.log_kafka import KafkaLog
@@ -22,15 +23,18 @@ from tests.log_places import PATIENCE, Place, embedded, kafka
 @pytest.fixture(
     params=[
         "embedded",
-        pytest.param(KafkaLog, marks=pytest.mark.services),
-        pytest.param(ProcessLog, marks=pytest.mark.services),
+        *(
+            pytest.param((log, client), marks=pytest.mark.services, id=f"{log.__name__}-{client}")
+            for log in (KafkaLog, ProcessLog)
+            for client in CLIENTS
+        ),
     ]
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path, topic_name: str) -> Iterator[Place]:
     if request.param == "embedded":
         made = embedded(tmp_path, topic_name)
     else:
-        made = kafka(request.getfixturevalue("kafka_servers"), topic_name, request.param)
+        made = kafka(request.getfixturevalue("kafka_servers"), topic_name, *request.param)
     yield made
     made.close()
 

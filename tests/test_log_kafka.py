@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
+from stream.confluent_options import Client
 from stream.errors import LogError
 from stream.log import Message
 from stream.log_kafka import KafkaAppender, KafkaLog
@@ -21,12 +22,12 @@ PATIENCE = 20.0
 class Broker:
     """One test's topic on the broker; closes what it opened."""
 
-    def __init__(self, servers: str, topic: str) -> None:
-        self.servers, self.topic = servers, topic
+    def __init__(self, servers: str, topic: str, client: Client) -> None:
+        self.servers, self.topic, self._client = servers, topic, client
         self._open = contextlib.ExitStack()
 
     def log(self, group: str | None, **options: Any) -> KafkaLog:
-        log = KafkaLog(self.servers, self.topic, group, options)
+        log = KafkaLog(self.servers, self.topic, group, options, client=self._client)
         return self._open.enter_context(contextlib.closing(log))
 
     def feed(self, count: int, partitions: int = 1) -> None:
@@ -39,8 +40,8 @@ class Broker:
 
 
 @pytest.fixture
-def broker(kafka_servers: str, topic_name: str) -> Iterator[Broker]:
-    made = Broker(kafka_servers, topic_name)
+def broker(kafka_servers: str, topic_name: str, client: Client) -> Iterator[Broker]:
+    made = Broker(kafka_servers, topic_name, client)
     yield made
     made.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stream.confluent_options import Client
 from stream.errors import LogError, MissingTopicError, OffsetsExpiredError, PartitionsRevokedError
 from stream.log import Message
 from stream.log_kafka import KafkaAppender, KafkaLog
@@ -28,8 +29,8 @@ ROOT = Path(__file__).parents[1]
 class Topic:
     """One test's topic on the broker; closes what it opened."""
 
-    def __init__(self, servers: str, name: str) -> None:
-        self.servers, self.name = servers, name
+    def __init__(self, servers: str, name: str, client: Client) -> None:
+        self.servers, self.name, self._client = servers, name, client
         self._open = contextlib.ExitStack()
 
     def feed(self, *values: bytes, partitions: int = 1) -> None:
@@ -38,12 +39,12 @@ class Topic:
             appender.append(Message(None, value, 1) for value in values)
 
     def log(self, group: str | None = None, **options: str) -> ProcessLog:
-        log = ProcessLog(self.servers, self.name, group, options)
+        log = ProcessLog(self.servers, self.name, group, options, client=self._client)
         return self._open.enter_context(contextlib.closing(log))
 
     def sharing(self) -> ProcessLog:
         """A member of the group "group", which shares out the partitions."""
-        log = ProcessLog(self.servers, self.name, "group", shared=True)
+        log = ProcessLog(self.servers, self.name, "group", shared=True, client=self._client)
         return self._open.enter_context(contextlib.closing(log))
 
     def reading(self, group: str | None = None) -> ProcessLog:
@@ -54,12 +55,15 @@ class Topic:
 
     def plain_member(self) -> KafkaLog:
         """A member of the group "group" that lives in this process."""
-        log = KafkaLog(self.servers, self.name, "group")
+        log = KafkaLog(self.servers, self.name, "group", client=self._client)
         return self._open.enter_context(contextlib.closing(log))
 
     def member(self, silence: float) -> tuple[subprocess.Popen[str], int]:
         """Start `tests.log_member`; return it and the process that reads for it."""
-        command = [sys.executable, "-m", "tests.log_member", self.servers, self.name, "group"]
+        command = [
+            *(sys.executable, "-m", "tests.log_member", self.servers, self.name, "group"),
+            self._client,
+        ]
         member = subprocess.Popen(
             [*command, str(silence)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
@@ -81,8 +85,8 @@ def end(member: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def topic(kafka_servers: str, topic_name: str) -> Iterator[Topic]:
-    made = Topic(kafka_servers, topic_name)
+def topic(kafka_servers: str, topic_name: str, client: Client) -> Iterator[Topic]:
+    made = Topic(kafka_servers, topic_name, client)
     yield made
     made.close()
 
