@@ -14,7 +14,7 @@ from stream.confluent_options import translated
 from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
 from stream.log import Bounds, Run
-from stream.log_errors import expired, truncated, unreadable
+from stream.log_errors import expired, unreadable
 from stream.orders import Orders
 from stream.prefetch import Prefetch
 
@@ -25,8 +25,6 @@ REQUEST_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 
 FIXED: dict[str, Any] = {
-    # confluent-kafka wants the name of a group, though nothing is done under it.
-    "group.id": "alluvia",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "allow.auto.create.topics": False,
@@ -68,6 +66,9 @@ class Fetcher:
         Broker addresses, `host:port` separated by commas.
     topic
         The topic to read.
+    group
+        A group that the user may describe. librdkafka wants one and asks who coordinates it; it
+        neither joins it nor commits anything there.
     options
         kafka-python's client options, by name, defaults among them.
     prefetch
@@ -82,13 +83,19 @@ class Fetcher:
     """
 
     def __init__(
-        self, servers: str, topic: str, options: Mapping[str, Any], prefetch: Prefetch, chunk: int
+        self,
+        servers: str,
+        topic: str,
+        group: str,
+        options: Mapping[str, Any],
+        prefetch: Prefetch,
+        chunk: int,
     ) -> None:
         self._servers, self._topic, self._prefetch = servers, topic, prefetch
         self._batch = min(chunk, BATCH)
         # An extra, which may not be there.
         self._confluent = importlib.import_module("confluent_kafka")
-        self._consumer = self._made(options)
+        self._consumer = self._made(group, options)
         errors = self._confluent.KafkaError
         self._passing = {getattr(errors, name) for name in _PASSING}
         self.ends: dict[int, int] = {}
@@ -136,10 +143,10 @@ class Fetcher:
         self.wake()
         self._thread.join(CLOSE_SECONDS)
 
-    def _made(self, options: Mapping[str, Any]) -> Any:
-        settings = {"bootstrap.servers": self._servers, "error_cb": self._tell}
+    def _made(self, group: str, options: Mapping[str, Any]) -> Any:
+        mine = {"bootstrap.servers": self._servers, "group.id": group, "error_cb": self._tell}
         try:
-            return self._confluent.Consumer(translated(options) | FIXED | settings)
+            return self._confluent.Consumer(translated(options) | FIXED | mine)
         except (self._confluent.KafkaException, TypeError, ValueError) as error:
             raise LogError(
                 f"wanted to read {self._topic} with confluent-kafka, got {error}: "
@@ -147,6 +154,9 @@ class Fetcher:
             ) from error
 
     def _run(self) -> None:
+        # Asked for a topic that it does not know yet, librdkafka may wait a second.
+        with contextlib.suppress(self._confluent.KafkaException):
+            self._consumer.list_topics(self._topic, REQUEST_SECONDS)
         while not self._closing:
             fetching = self._regulate()
             self._orders.obey(0 if fetching else IDLE_SECONDS)
@@ -248,8 +258,6 @@ class Fetcher:
             self._tell(error)
         elif code == errors._AUTO_OFFSET_RESET:
             self._halt(self._expired(message.partition(), message.offset()))
-        elif code == errors._LOG_TRUNCATION:
-            self._halt(truncated(self._topic, error.str()))
         else:
             refused = code == errors.TOPIC_AUTHORIZATION_FAILED
             self._halt(unreadable(self._topic, str(error), refused))

@@ -122,7 +122,7 @@ def translated(options: Mapping[str, Any]) -> dict[str, Any]:
 def _hindrance(options: Mapping[str, Any]) -> str | None:
     """Return why confluent-kafka cannot read, None if it can."""
     if not _installed():
-        return "a Python without it (pip install 'alluvia[confluent]')"
+        return "a Python without it (pip install confluent-kafka)"
     for name in options:
         # Others are misspelt, and refused elsewhere, or for producers.
         if name in KafkaConsumer.DEFAULT_CONFIG and name not in _NAMES and name not in _ELSEWHERE:

@@ -31,7 +31,7 @@ CUT_OFF = 3
 _CLIENTS = (KafkaConsumer, KafkaProducer, KafkaAdminClient)
 _KNOWN: dict[str, Any] = {k: v for client in _CLIENTS for k, v in client.DEFAULT_CONFIG.items()}
 # What the log itself decides: another value would break a promise of the `Log` protocol.
-_OURS = frozenset(
+OURS = frozenset(
     {
         "bootstrap_servers",
         "group_id",
@@ -100,7 +100,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     {'session_timeout_ms': 6000}
     """
     for name, value in options.items():
-        if name in _OURS:
+        if name in OURS:
             raise LogError(f"wanted Kafka options to choose, got {name}: Alluvia sets it, drop it")
         if name not in _KNOWN:
             near = difflib.get_close_matches(name, _KNOWN, 1)

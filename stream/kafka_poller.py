@@ -18,7 +18,7 @@ from stream.errors import LogError, OffsetsExpiredError
 from stream.kafka_client import unreachable
 from stream.kafka_pulse import Pulse
 from stream.log import Bounds, Run
-from stream.log_errors import expired, truncated, unreadable
+from stream.log_errors import expired, unreadable
 from stream.orders import Orders
 from stream.prefetch import Prefetch
 
@@ -243,7 +243,10 @@ class Poller:
 
     def _expired(self, error: KafkaError) -> OffsetsExpiredError:
         if isinstance(error, LogTruncationError):
-            return truncated(self._topic, str(error))
+            return OffsetsExpiredError(
+                f"wanted to go on reading {self._topic}, got a log that lost its end ({error}): "
+                "restore the topic, or give the service another name to begin a model anew"
+            )
         tp, offset = next(iter(error.args[0].items()))
         bounds = None
         with contextlib.suppress(KafkaError):

@@ -24,14 +24,6 @@ def expired(topic: str, partition: int, offset: int, bounds: Bounds | None) -> O
     )
 
 
-def truncated(topic: str, reason: str) -> OffsetsExpiredError:
-    """Return the error for a log that ends before what was read of it."""
-    return OffsetsExpiredError(
-        f"wanted to go on reading {topic}, got a log that lost its end ({reason}): "
-        "restore the topic, or give the service another name to begin a model anew"
-    )
-
-
 def unreadable(topic: str, reason: str, refused: bool) -> LogError:
     """Return the error for what ends the reading of a topic; `refused`: for want of a right."""
     remedy = "give the user the rights listed in docs/kafka.md" if refused else "restart"

@@ -38,6 +38,8 @@ CONSUMER_DEFAULTS: dict[str, Any] = {
     "max_poll_records": POLL_RECORDS,
     # What a transaction took back never happened: a model must not learn it.
     "isolation_level": "read_committed",
+    # librdkafka would leave it out.
+    "check_crcs": True,
     "max_partition_fetch_bytes": 4 * 1024 * 1024,
     # A seek takes hold when the fetch under way returns, so it must not wait long for records.
     "fetch_max_wait_ms": 100,
@@ -83,6 +85,8 @@ class KafkaLog:
     client
         What fetches the records. kafka-python takes part in the group in either case, so that
         who holds what, and how far it was taken, is said in one place.
+    describes
+        Without a group, one that the user may describe: librdkafka asks for it.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class KafkaLog:
         options: Mapping[str, Any] | None = None,
         shared: bool = False,
         client: Client = KAFKA_PYTHON,
+        describes: str = "alluvia",
     ) -> None:
         self.topic = topic
         self._group = group
@@ -119,7 +124,7 @@ class KafkaLog:
         if client == CONFLUENT:
             known = CONSUMER_DEFAULTS | dict(options or {})
             try:
-                fetcher = Fetcher(servers, topic, known, self._prefetch, chunk)
+                fetcher = Fetcher(servers, topic, group or describes, known, self._prefetch, chunk)
             except LogError:
                 consumer.close()
                 raise

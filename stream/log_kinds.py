@@ -39,7 +39,9 @@ def open_log(config: Config, group: str | None, topic: str | None = None) -> Log
     if log.kind == "kafka":
         client = chosen(log.client, log.options).client
         if group is None:
-            return KafkaLog(log.servers, topic, group, log.options, client=client)
+            return KafkaLog(
+                log.servers, topic, None, log.options, client=client, describes=log.group
+            )
         # A member of the group must live on while a learner holds the interpreter; who only looks
         # needs no process of its own.
         shared = config.scope == "partition"

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,31 @@ def test_what_a_transaction_took_back_is_not_read(broker: Broker) -> None:
         values += run.values if run is not None else []
     assert values == [b"0", b"kept"]
     assert log.lag() == 0
+
+
+@pytest.mark.services
+def test_a_batch_that_was_damaged_on_the_brokers_disk_ends_the_reading(
+    broker: Broker, services: dict[str, Any]
+) -> None:
+    with contextlib.closing(KafkaAppender(broker.servers, broker.topic)) as appender:
+        appender.create(1)
+        for value in (b"first", b"second", b"third"):
+            appender.append([Message(None, value, 0)])
+    folder = Path(services["kafka"]["command"][-1]).parent
+    [segment] = folder.glob(f"**/{broker.topic}-0/*.log")
+    held = segment.read_bytes()
+    with segment.open("r+b") as file:
+        file.seek(held.index(b"second"))
+        file.write(b"S")
+    log = broker.log(None)
+    acquired(log)
+    log.seek({0: 0})
+    run = log.poll(10, PATIENCE)
+    assert run is not None
+    assert run.values == [b"first"]
+    for _ in range(2):
+        with pytest.raises(LogError, match=r"(?i)wanted to read .*crc.*restart"):
+            log.poll(10, PATIENCE)
 
 
 @pytest.mark.services

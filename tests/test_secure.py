@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import redis
 
+from stream.confluent_options import CONFLUENT, KAFKA_PYTHON, Client
+from stream.errors import LogError
+from stream.log_kafka import KafkaLog
 from stream.store import Entry
 from stream.store_redis import RedisStore
 from tests.command import alluvia, records, refused
@@ -20,6 +23,7 @@ from tests.secure import PASSWORD, USER, Secured, secured
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 WRONG = "wrong-battery-8"
+NAMES = {KAFKA_PYTHON: "kafka-python", CONFLUENT: "confluent-kafka"}
 DOCS = Path(__file__).parents[1] / "docs" / "redis.md"
 RIGHTS = (
     ("TOPIC", "{}", "READ"),
@@ -83,6 +87,7 @@ def written(
     mechanism: str = "SCRAM-SHA-512",
     kafka: tuple[str, str] = (PASSWORD, "ca"),
     store: tuple[str, str] = (PASSWORD, "ca"),
+    client: Client = KAFKA_PYTHON,
 ) -> Path:
     """Write the file of a service; passwords and authorities are those of log and store."""
     path = folder / "secure.toml"
@@ -93,6 +98,7 @@ task = "classification"
 [log]
 kind = "kafka"
 servers = "{place.kafka}"
+client = "{client}"
 [log.options]
 security_protocol = "SASL_SSL"
 sasl_mechanism = "{mechanism}"
@@ -119,22 +125,24 @@ ssl_ca_certs = "{place.authority(store[1])}"
     return path
 
 
-def fed(folder: Path, place: Secured, name: str) -> Path:
+def fed(folder: Path, place: Secured, name: str, client: Client = KAFKA_PYTHON) -> Path:
     """Give the user the rights of a service and feed it, one record of 121 being malformed."""
     allow(place, name)
     give(place, USER, name)
-    config = written(folder, place, name)
+    config = written(folder, place, name, client=client)
     (folder / "rows.jsonl").write_text(records(120) + "not json\n", "utf-8")
     alluvia(folder, "feed", config.name, "rows.jsonl")
     return config
 
 
 def test_a_service_runs_on_tls_with_no_more_rights_than_documented(
-    place: Secured, tmp_path: Path, topic_name: str
+    place: Secured, tmp_path: Path, topic_name: str, client: Client
 ) -> None:
-    config = fed(tmp_path, place, topic_name)
+    config = fed(tmp_path, place, topic_name, client)
+    assert f"read with {NAMES[client]}" in alluvia(tmp_path, "check", config.name)
     assert "learned 120, dead letters 1" in alluvia(tmp_path, "run", config.name, "--until-end")
-    written(tmp_path, place, topic_name, "PLAIN")
+    written(tmp_path, place, topic_name, "PLAIN", client=client)
+    assert "offset 120: " in alluvia(tmp_path, "check", config.name)
     found = json.loads(alluvia(tmp_path, "lookup", config.name, "k7"))
     assert found["prediction"] in ("a", "b")
     dead = alluvia(tmp_path, "dead", config.name)
@@ -222,3 +230,22 @@ def test_a_right_that_kafka_does_not_give_is_told(
     give(place, USER, topic_name)
     config = str(written(tmp_path, place, topic_name))
     assert said in refused(capsys, "run", config, "--until-end")
+
+
+def test_who_may_see_a_topic_and_not_read_it_is_told(
+    place: Secured, topic_name: str, client: Client
+) -> None:
+    place.make_topic(topic_name)
+    place.allow(("TOPIC", topic_name, "DESCRIBE"))
+    options = {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": USER,
+        "sasl_plain_password": PASSWORD,
+        "ssl_cafile": place.authority(),
+    }
+    with closing(KafkaLog(place.kafka, topic_name, None, options, client=client)) as log:
+        log.acquire(10)
+        log.seek({0: 0})
+        with pytest.raises(LogError, match=r"rights listed in docs/kafka\.md"):
+            log.poll(1, 20)
