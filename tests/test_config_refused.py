@@ -56,6 +56,8 @@ def test_records_that_a_stream_can_hold_are_taken(tmp_path: Path, record: str) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (BASE + '[log]\nclient = "confluent"', 'wanted no client for the embedded log, got "conf'),
+        (BASE + '[log]\nkind = "kafka"\nclient = "librdkafka"', "client"),
         ("nmae = 1\n" + BASE, "elec2.toml: unknown key or table 'nmae'; did you mean \"name\"?"),
         (BASE + "[model.window]\nkep = 1", 'unknown key [model.window] kep; did you mean "keep"?'),
         (BASE.replace("label", "labl"), 'unknown key [record] labl; did you mean "label"?'),
