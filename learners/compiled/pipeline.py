@@ -7,6 +7,7 @@ from typing import Any
 
 from river import base, compose
 
+import learners.compiled.bayes
 import learners.compiled.linear
 import learners.compiled.scaling  # noqa: F401  # registers its twins
 from learners.base import Label

@@ -1,0 +1,56 @@
+"""What a model meets that it has not learned: fields it is only asked about, and words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from learners.base import LEARN
+from learners.compiled.flow import Fields, Flow
+from learners.errors import LearnerFailedError
+from learners.table import MISSING, Floats
+
+
+def introduced(flow: Flow, fields: Fields) -> tuple[Floats, Floats, Floats]:
+    """Return a block by own columns, and apart what a row was asked of fields not yet learned.
+
+    A field that is learned in mid-block is a stranger in the rows before, as it would be if the
+    block had been cut there.
+
+    Returns
+    -------
+    asked, taught
+        As from `Fields.match`, but for strangers, which are missing in `asked`.
+    strangers
+        float64[n, s]: by row the values of strangers in ascending order, NaN after them. In that
+        order a sum of them does not depend on where blocks are cut.
+    """
+    before = len(fields)
+    asked, taught = fields.match(flow)
+    places = {name: place for place, name in enumerate(fields.names)}
+    new = [j for j, name in enumerate(flow.names) if places.get(name, before) >= before]
+    if not new:
+        return asked, taught, np.empty((len(asked), 0))
+    strange = np.full((len(asked), len(new)), np.nan)
+    # Where the flow's columns are already the own ones, nothing was copied.
+    asked = asked.copy()
+    for s, j in enumerate(new):
+        learned = ~np.isnan(flow.taught[:, j]) & ((flow.op & LEARN) != 0)
+        # A row is asked before it is learned, so the first row that learns the field counts too.
+        end = int(learned.argmax()) + 1 if learned.any() else len(learned)
+        strange[:end, s] = flow.asked[:end, j]
+        if flow.names[j] in places:
+            asked[:end, places[flow.names[j]]] = np.nan
+    return asked, taught, np.sort(strange, axis=1)
+
+
+def only_numbers(flow: Flow, name: str) -> None:
+    """Raise `LearnerFailedError` at the first row that would teach a word to a model of numbers."""
+    worded = (flow.codes != MISSING).any(axis=1) & ((flow.op & LEARN) != 0)
+    if worded.any():
+        row = int(worded.argmax())
+        held = [n for n, code in zip(flow.categories, flow.codes[row], strict=True) if code >= 0]
+        raise LearnerFailedError(
+            f"wanted numbers, got a string in {', '.join(map(str, held))}, which {name} cannot "
+            "learn: encode it in the pipeline, or leave the field out",
+            row,
+        )
