@@ -90,7 +90,7 @@ class MultinomialNB:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model`."""
-        only_numbers(flow, "MultinomialNB")
+        only_numbers(flow, "MultinomialNB", PREDICT | LEARN)
         known = np.ones(len(self._fields))
         asked, taught, strangers = introduced(flow, self._fields)
         known = grown(known, (len(self._fields),))

@@ -43,14 +43,24 @@ def introduced(flow: Flow, fields: Fields) -> tuple[Floats, Floats, Floats]:
     return asked, taught, np.sort(strange, axis=1)
 
 
-def only_numbers(flow: Flow, name: str) -> None:
-    """Raise `LearnerFailedError` at the first row that would teach a word to a model of numbers."""
-    worded = (flow.codes != MISSING).any(axis=1) & ((flow.op & LEARN) != 0)
+def only_numbers(flow: Flow, name: str, ops: int = LEARN) -> None:
+    """Raise `LearnerFailedError` at the first row that gives a word to a model of numbers.
+
+    Parameters
+    ----------
+    flow
+        The block.
+    name
+        Of the estimator.
+    ops
+        In rows of which operations a word is too much.
+    """
+    worded = (flow.codes != MISSING).any(axis=1) & ((flow.op & ops) != 0)
     if worded.any():
         row = int(worded.argmax())
         held = [n for n, code in zip(flow.categories, flow.codes[row], strict=True) if code >= 0]
         raise LearnerFailedError(
             f"wanted numbers, got a string in {', '.join(map(str, held))}, which {name} cannot "
-            "learn: encode it in the pipeline, or leave the field out",
+            "take: encode it in the pipeline, or leave the field out",
             row,
         )
