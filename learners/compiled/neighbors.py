@@ -136,7 +136,7 @@ class KNNRegressor:
     """Mean or median of the nearest of the last rows.
 
     Twin of `river.neighbors.KNNRegressor` with `LazySearch` (Cover, "Estimation by the nearest
-    neighbor rule", IEEE Transactions on Information Theory, 1968). O(w d) to answer a row of d fields
+    neighbor rule", IEEE Trans. Information Theory, 1968). O(w d) to answer a row of d fields
     from a window of w rows, O(d) to learn it; memory O(w d).
 
     Parameters

@@ -8,6 +8,7 @@ from typing import Any
 from river import base, compose
 
 import learners.compiled.bayes
+import learners.compiled.half_space
 import learners.compiled.linear
 import learners.compiled.neighbors
 import learners.compiled.scaling  # noqa: F401  # registers its twins

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 
 from learners.base import LEARN
@@ -43,7 +46,9 @@ def introduced(flow: Flow, fields: Fields) -> tuple[Floats, Floats, Floats]:
     return asked, taught, np.sort(strange, axis=1)
 
 
-def only_numbers(flow: Flow, name: str, ops: int = LEARN) -> None:
+def only_numbers(
+    flow: Flow, name: str, ops: int = LEARN, fields: Collection[Any] | None = None
+) -> None:
     """Raise `LearnerFailedError` at the first row that gives a word to a model of numbers.
 
     Parameters
@@ -54,13 +59,14 @@ def only_numbers(flow: Flow, name: str, ops: int = LEARN) -> None:
         Of the estimator.
     ops
         In rows of which operations a word is too much.
+    fields
+        In which fields it is; None for all.
     """
-    worded = (flow.codes != MISSING).any(axis=1) & ((flow.op & ops) != 0)
-    if worded.any():
-        row = int(worded.argmax())
-        held = [n for n, code in zip(flow.categories, flow.codes[row], strict=True) if code >= 0]
-        raise LearnerFailedError(
-            f"wanted numbers, got a string in {', '.join(map(str, held))}, which {name} cannot "
-            "take: encode it in the pipeline, or leave the field out",
-            row,
-        )
+    for j, field in enumerate(flow.categories):
+        worded = (flow.codes[:, j] != MISSING) & ((flow.op & ops) != 0)
+        if worded.any() and (fields is None or field in fields):
+            raise LearnerFailedError(
+                f"wanted numbers, got a string in {field}, which {name} cannot take: "
+                "encode it in the pipeline, or leave the field out",
+                int(worded.argmax()),
+            )
