@@ -205,10 +205,10 @@ def _walk(x: Floats, height: int, window: int, tree: Trees, score: bool, learn: 
                 score = False
         if not (learn or score) or depth == height:
             break
-        left = 2 * node + 1
         value = x[features[node]]
-        if value == value:
-            node = left if value < thresholds[node] else left + 1
-        else:
-            node = left + 1 if masses[left, 0] < masses[left + 1, 0] else left
+        right = not value < thresholds[node]
+        node = 2 * node + 1
+        if value != value:
+            right = masses[node, 0] < masses[node + 1, 0]
+        node += right
     return whole

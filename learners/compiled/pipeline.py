@@ -10,6 +10,7 @@ from river import base, compose
 import learners.compiled.bayes
 import learners.compiled.half_space
 import learners.compiled.linear
+import learners.compiled.mondrian
 import learners.compiled.neighbors
 import learners.compiled.scaling  # noqa: F401  # registers its twins
 from learners.base import Label
