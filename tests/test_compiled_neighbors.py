@@ -16,7 +16,7 @@ from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
 from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
-from tests.twins import TOLERANCE, agree, indifferent_to_cuts, same, stream
+from tests.twins import agree, agree_but_for_ties, indifferent_to_cuts, stream
 
 
 def lazy(window: int = 20, power: float | None = None) -> neighbors.LazySearch:
@@ -44,20 +44,6 @@ REGRESSORS = {
 pytestmark = pytest.mark.slow
 
 
-def same_but_for_ties(model: Any, rows: Examples) -> None:
-    """Compare with river, which chooses among equal votes by the order of a set."""
-    river = FromRiver(model.clone()).predict_learn(rows)
-    twin = compiled(model).predict_learn(rows)
-    assert river.proba is not None
-    largest = river.proba.max(axis=1, keepdims=True)
-    tied = (river.proba >= largest - TOLERANCE).sum(axis=1) > 1
-    tied &= ~np.isnan(river.value)
-    places = twin.value[tied].astype(int)
-    assert (river.proba[tied, places] >= largest[tied, 0] - TOLERANCE).all()
-    twin.value[tied] = river.value[tied]
-    same(twin, river)
-
-
 def coarse(seed: int) -> Examples:
     """Rows of few values: many are equally far, and some are the same."""
     chance = random.Random(seed)
@@ -76,14 +62,14 @@ def coarse(seed: int) -> Examples:
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=8, deadline=None)
 def test_a_classifier_answers_as_river_does(name: str, seed: int) -> None:
-    same_but_for_ties(CLASSIFIERS[name], stream(seed, 150, classes=3))
+    agree_but_for_ties(CLASSIFIERS[name], stream(seed, 150, classes=3))
 
 
 @pytest.mark.parametrize("name", ["default", "shares", "manhattan"])
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=15, deadline=None)
 def test_of_rows_equally_far_the_older_is_nearer(name: str, seed: int) -> None:
-    same_but_for_ties(CLASSIFIERS[name], coarse(seed))
+    agree_but_for_ties(CLASSIFIERS[name], coarse(seed))
 
 
 @pytest.mark.parametrize("name", REGRESSORS)

@@ -13,10 +13,10 @@ from river import forest
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
 from learners.compiled.growing import grown
-from learners.compiled.mondrian_trees import COUNT, Rules, grow
+from learners.compiled.mondrian_trees import COUNT, SIZE, Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
-from learners.compiled.twister import words_of
+from learners.compiled.twister import SHEET, words_of, write
 from learners.errors import LearnerFailedError
 
 NODES = 20_000
@@ -57,9 +57,10 @@ class MondrianForest:
         self._links = np.full((trees, 1, 4), -1, np.int32)
         self._ranges = np.zeros((trees, 1, 2, 0))
         self._labels = np.zeros((trees, 1, 0))
-        self._sizes = np.ones(trees, np.int64)
+        self._marks = np.tile(np.array([1, SHEET]), (trees, 1))
         seeds = random.Random(seed)
-        self._draws = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
+        self._words = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
+        self._sheets = np.zeros((trees, SHEET))
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""
@@ -82,8 +83,15 @@ class MondrianForest:
             self._order(),
             -1 if numbers else self._known,
             rules,
-            (self._facts, self._links, self._ranges, self._labels, self._sizes),
-            self._draws,
+            (
+                self._facts,
+                self._links,
+                self._ranges,
+                self._labels,
+                self._marks,
+                self._words,
+                self._sheets,
+            ),
             answers,
         )
         if failed >= 0:
@@ -104,10 +112,11 @@ class MondrianForest:
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
-        arrays = {"sizes": self._sizes.copy(), "draws": self._draws.copy()}
+        arrays: dict[str, Any] = {"marks": self._marks.copy(), "words": self._words.copy()}
+        sizes = self._marks[:, SIZE].tolist()
         for name, array in self._nodes().items():
             arrays[name] = np.concatenate(
-                [tree[:size] for tree, size in zip(array, self._sizes, strict=True)]
+                [tree[:size] for tree, size in zip(array, sizes, strict=True)]
             )
         return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
 
@@ -115,13 +124,16 @@ class MondrianForest:
         """See `learners.compiled.chain.Model`."""
         self._fields = Fields(state.meta["names"])
         self._known = state.meta["known"]
-        self._sizes = state.arrays["sizes"].copy()
-        self._draws = state.arrays["draws"].copy()
-        ends = np.cumsum(self._sizes)
+        self._marks = state.arrays["marks"].copy()
+        self._words = state.arrays["words"].copy()
+        for words, sheet in zip(self._words, self._sheets, strict=True):
+            write(words, sheet)
+        sizes = self._marks[:, SIZE]
+        ends = np.cumsum(sizes)
         for name in self._nodes():
             packed = state.arrays[name]
-            array = np.zeros((len(ends), int(self._sizes.max()), *packed.shape[1:]), packed.dtype)
-            for tree, end, size in zip(array, ends, self._sizes, strict=True):
+            array = np.zeros((len(ends), int(sizes.max()), *packed.shape[1:]), packed.dtype)
+            for tree, end, size in zip(array, ends, sizes, strict=True):
                 tree[:size] = packed[end - size : end]
             setattr(self, f"_{name}", array)
 
@@ -139,13 +151,13 @@ class MondrianForest:
         _, (*_, cap), _ = self._parameters
         fields, old = len(self._fields), self._facts.shape[1]
         # A split adds two nodes, and takes place below the cap.
-        room = min(int(self._sizes.max()) + 2 * rows, max(cap + 1, 1))
+        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, max(cap + 1, 1))
         if room <= old:
             room = old
         else:
             room = min(max(room, 2 * old), max(cap + 1, 1))
         known = self._ranges.shape[3]
-        trees = len(self._sizes)
+        trees = len(self._marks)
         self._facts = grown(self._facts, (trees, room, 5))
         self._labels = grown(self._labels, (trees, room, width))
         self._ranges = grown(self._ranges, (trees, room, 2, fields))
@@ -173,6 +185,8 @@ class MondrianForest:
 
 @twin(forest.AMFClassifier)
 def _classifier(estimator: forest.AMFClassifier) -> MondrianForest:
+    if estimator.dirichlet <= 0.0:
+        raise NoTwinError("AMFClassifier without dirichlet")
     rules = (
         float(estimator.step),
         float(estimator.dirichlet),

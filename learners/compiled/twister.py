@@ -2,7 +2,7 @@
 
 The Mersenne twister MT19937 (Matsumoto and Nishimura, ACM Transactions on Modeling and Computer
 Simulation, 1998), as `random.Random` has it: a learner of river draws from one, and its twin draws
-the same.
+the same. Numbers are taken from a sheet of `SHEET` of them; the place of the next is kept apart.
 """
 
 from __future__ import annotations
@@ -12,48 +12,43 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
+from learners.base import Floats
 from learners.compiled.jit import njit
 
-# 624 words of 32 bits, then the place of the next.
-Words = NDArray[np.uint32]
-
 LENGTH = 624
+SHEET = LENGTH // 2
+
+Words = NDArray[np.uint32]
 
 
 def words_of(seed: int) -> Words:
-    """Return the state of `random.Random(seed)`."""
-    return np.array(random.Random(seed).getstate()[1], np.uint32)
+    """Return the words of `random.Random(seed)`, of which none is left on the sheet."""
+    return np.array(random.Random(seed).getstate()[1][:LENGTH], np.uint32)
 
 
 @njit
-def uniform(words: Words) -> float:
-    """Return what `random.random` would: 53 random bits as a number from 0 to below 1."""
-    high = _word(words) >> 5
-    low = _word(words) >> 6
-    return (high * 67108864.0 + low) / 9007199254740992.0
-
-
-@njit
-def _word(words: Words) -> int:
+def turn(words: Words, sheet: Floats) -> None:
+    """Step the words to their next state, and write the numbers of it."""
     # Arithmetic is in int64, which holds each of these numbers: none is above 2 ** 47.
-    place = np.int64(words[LENGTH])
-    if place >= LENGTH:
-        _twist(words)
-        place = np.int64(0)
-    words[LENGTH] = place + 1
-    y = np.int64(words[place])
-    y ^= y >> 11
-    y ^= (y << 7) & 0x9D2C5680
-    y ^= (y << 15) & 0xEFC60000
-    y ^= y >> 18
-    return int(y)
+    for k in range(LENGTH):
+        after = k + 1 if k + 1 < LENGTH else 0
+        far = k + 397 if k + 397 < LENGTH else k + 397 - LENGTH
+        y = (np.int64(words[k]) & 0x80000000) | (np.int64(words[after]) & 0x7FFFFFFF)
+        words[k] = np.int64(words[far]) ^ (y >> 1) ^ ((y & 1) * 0x9908B0DF)
+    write(words, sheet)
 
 
 @njit
-def _twist(words: Words) -> None:
-    for k in range(LENGTH):
-        y = (np.int64(words[k]) & 0x80000000) | (np.int64(words[(k + 1) % LENGTH]) & 0x7FFFFFFF)
-        mixed = np.int64(words[(k + 397) % LENGTH]) ^ (y >> 1)
-        if y & 1:
-            mixed ^= 0x9908B0DF
-        words[k] = mixed
+def write(words: Words, sheet: Floats) -> None:
+    """Write what `random.random` gives from these words: 53 random bits each, from 0 to below 1."""
+    for k in range(SHEET):
+        high, low = np.int64(words[2 * k]), np.int64(words[2 * k + 1])
+        high ^= high >> 11
+        low ^= low >> 11
+        high ^= (high << 7) & 0x9D2C5680
+        low ^= (low << 7) & 0x9D2C5680
+        high ^= (high << 15) & 0xEFC60000
+        low ^= (low << 15) & 0xEFC60000
+        high ^= high >> 18
+        low ^= low >> 18
+        sheet[k] = ((high >> 5) * 67108864.0 + (low >> 6)) / 9007199254740992.0
