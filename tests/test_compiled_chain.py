@@ -54,5 +54,5 @@ def test_members_of_a_rolling_ensemble_are_twins() -> None:
 def test_what_has_learned_is_not_compiled() -> None:
     trained = naive_bayes.GaussianNB()
     trained.learn_one({"x": 1.0}, "a")
-    with pytest.raises(NoTwinError, match="has learned already"):
+    with pytest.raises(NoTwinError, match="that has learned"):
         compiled(trained)

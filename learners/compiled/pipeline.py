@@ -7,7 +7,11 @@ from typing import Any
 
 from river import base, compose
 
+import learners.compiled.bayes
+import learners.compiled.half_space
 import learners.compiled.linear
+import learners.compiled.mondrian
+import learners.compiled.neighbors
 import learners.compiled.scaling  # noqa: F401  # registers its twins
 from learners.base import Label
 from learners.compiled.chain import Chain
@@ -42,10 +46,12 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     """
     if not isinstance(estimator, base.Estimator):
         raise NoTwinError(f"{type(estimator).__name__}, which is not of river")
-    if digest(estimator) != digest(estimator.clone()):
-        raise NoTwinError("an estimator that has learned already")
     steps = (
         list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
     )
     *stages, model = [twin_of(step) for step in steps]
+    untrained = estimator.clone()
+    if digest(untrained) != digest(estimator):
+        open_seed = digest(untrained) != digest(estimator.clone())
+        raise NoTwinError(f"an estimator {'without a seed' if open_seed else 'that has learned'}")
     return Chain(stages, model, estimator, positive, classes)

@@ -1,0 +1,209 @@
+"""Aggregated Mondrian forests with bounded memory."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from river import forest
+
+from learners.base import LEARN, PREDICT, Floats, State, Task
+from learners.compiled.flow import Fields, Flow
+from learners.compiled.growing import grown
+from learners.compiled.mondrian_trees import COUNT, SIZE, Rules, grow
+from learners.compiled.strangers import only_numbers
+from learners.compiled.twins import NoTwinError, twin
+from learners.compiled.twister import SHEET, words_of, write
+from learners.errors import LearnerFailedError
+
+NODES = 20_000
+"""The most nodes of a tree where the estimator sets no `max_nodes`."""
+
+
+class MondrianForest:
+    """An aggregated Mondrian forest (Mourtada, Gaïffas and Scornet, 2021).
+
+    Twin of `river.forest.AMFClassifier` and `AMFRegressor`, up to the last draw: it has their
+    generator. River's trees grow for ever unless `max_nodes` is set; here `NODES` takes its place,
+    after which a tree learns on without splitting. So memory is at most 8 (2 d + k + 7) bytes a
+    node, d being the fields and k the classes. O(t (d + k) log n) a row for t trees that have seen
+    n rows. ("AMF: Aggregated Mondrian forests for online learning", JRSS B 83(3), 2021.)
+
+    Parameters
+    ----------
+    task
+        Whether it answers with classes or with numbers.
+    trees
+        How many.
+    rules
+        See `learners.compiled.mondrian_trees.Rules`.
+    seed
+        What the seeds of the trees are drawn from.
+    """
+
+    two_classes = False
+    takes_weight = False
+
+    def __init__(self, task: Task, trees: int, rules: Rules, seed: int | None) -> None:
+        self.task = task
+        self._parameters = (trees, rules, seed)
+        self._fields = Fields()
+        self._known = 0
+        # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
+        self._facts = np.zeros((trees, 1, 5))
+        self._links = np.full((trees, 1, 4), -1, np.int32)
+        self._ranges = np.zeros((trees, 1, 2, 0))
+        self._labels = np.zeros((trees, 1, 0))
+        self._marks = np.tile(np.array([1, SHEET]), (trees, 1))
+        seeds = random.Random(seed)
+        self._words = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
+        self._sheets = np.zeros((trees, SHEET))
+
+    def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
+        """See `learners.compiled.chain.Model`."""
+        only_numbers(flow, self._name, PREDICT | LEARN)
+        _, rules, _ = self._parameters
+        numbers = self.task is Task.REGRESSION
+        width = 1 if numbers else classes
+        asked, taught = self._fields.match(flow)
+        learned = (flow.op & LEARN) != 0
+        answered = (flow.op & PREDICT) != 0
+        if self._facts[0, 0, COUNT] == 0.0:
+            answered[: int(learned.argmax()) + 1 if learned.any() else None] = False
+        self._make_room(int(learned.sum()), width)
+        answers = np.zeros((len(flow.op), width))
+        failed = grow(
+            asked,
+            taught,
+            flow.op,
+            flow.y,
+            self._order(),
+            -1 if numbers else self._known,
+            rules,
+            (
+                self._facts,
+                self._links,
+                self._ranges,
+                self._labels,
+                self._marks,
+                self._words,
+                self._sheets,
+            ),
+            answers,
+        )
+        if failed >= 0:
+            raise LearnerFailedError(
+                "wanted a row at a finite distance from those before, got one beyond floating "
+                f"point: {self._name} cannot learn it; scale the fields",
+                failed,
+            )
+        self._known = classes
+        if numbers:
+            return np.where(answered, answers[:, 0], math.nan), None
+        best = answers.argmax(axis=1) if classes else 0
+        return np.where(answered, best, math.nan), answers
+
+    def fresh(self) -> MondrianForest:
+        """See `learners.compiled.chain.Model`."""
+        return MondrianForest(self.task, *self._parameters)
+
+    def state(self) -> State:
+        """See `learners.compiled.chain.Model`."""
+        arrays: dict[str, Any] = {"marks": self._marks.copy(), "words": self._words.copy()}
+        sizes = self._marks[:, SIZE].tolist()
+        for name, array in self._nodes().items():
+            arrays[name] = np.concatenate(
+                [tree[:size] for tree, size in zip(array, sizes, strict=True)]
+            )
+        return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
+
+    def restore(self, state: State) -> None:
+        """See `learners.compiled.chain.Model`."""
+        self._fields = Fields(state.meta["names"])
+        self._known = state.meta["known"]
+        self._marks = state.arrays["marks"].copy()
+        self._words = state.arrays["words"].copy()
+        for words, sheet in zip(self._words, self._sheets, strict=True):
+            write(words, sheet)
+        sizes = self._marks[:, SIZE]
+        ends = np.cumsum(sizes)
+        for name in self._nodes():
+            packed = state.arrays[name]
+            array = np.zeros((len(ends), int(sizes.max()), *packed.shape[1:]), packed.dtype)
+            for tree, end, size in zip(array, ends, sizes, strict=True):
+                tree[:size] = packed[end - size : end]
+            setattr(self, f"_{name}", array)
+
+    def _nodes(self) -> dict[str, NDArray[Any]]:
+        """Return what there is of each node, by name."""
+        return {
+            "facts": self._facts,
+            "links": self._links,
+            "ranges": self._ranges,
+            "labels": self._labels,
+        }
+
+    def _make_room(self, rows: int, width: int) -> None:
+        """Make room for what that many rows can add, and for new fields and classes."""
+        _, (*_, cap), _ = self._parameters
+        fields, old = len(self._fields), self._facts.shape[1]
+        # A split adds two nodes, and takes place below the cap.
+        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, max(cap + 1, 1))
+        if room <= old:
+            room = old
+        else:
+            room = min(max(room, 2 * old), max(cap + 1, 1))
+        known = self._ranges.shape[3]
+        trees = len(self._marks)
+        self._facts = grown(self._facts, (trees, room, 5))
+        self._labels = grown(self._labels, (trees, room, width))
+        self._ranges = grown(self._ranges, (trees, room, 2, fields))
+        self._ranges[..., known:] = math.nan
+        if room > old:
+            links = np.zeros((trees, room, 4), np.int32)
+            links[:, :old] = self._links
+            self._links = links
+
+    def _order(self) -> NDArray[np.int64]:
+        names = self._fields.names
+        try:
+            return np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+        except TypeError as error:
+            raise LearnerFailedError(
+                f"wanted names of fields that can be put in order, got others: {self._name} draws "
+                f"from them in order ({error})",
+                0,
+            ) from error
+
+    @property
+    def _name(self) -> str:
+        return "AMFRegressor" if self.task is Task.REGRESSION else "AMFClassifier"
+
+
+@twin(forest.AMFClassifier)
+def _classifier(estimator: forest.AMFClassifier) -> MondrianForest:
+    if estimator.dirichlet <= 0.0:
+        raise NoTwinError("AMFClassifier without dirichlet")
+    rules = (
+        float(estimator.step),
+        float(estimator.dirichlet),
+        bool(estimator.use_aggregation),
+        bool(estimator.split_pure),
+        _cap(estimator),
+    )
+    return MondrianForest(Task.CLASSIFICATION, estimator.n_estimators, rules, estimator.seed)
+
+
+@twin(forest.AMFRegressor)
+def _regressor(estimator: forest.AMFRegressor) -> MondrianForest:
+    rules = (float(estimator.step), 0.0, bool(estimator.use_aggregation), True, _cap(estimator))
+    return MondrianForest(Task.REGRESSION, estimator.n_estimators, rules, estimator.seed)
+
+
+def _cap(estimator: Any) -> int:
+    if estimator.n_estimators < 1:
+        raise NoTwinError(f"{type(estimator).__name__} without trees")
+    return NODES if estimator.max_nodes is None else int(estimator.max_nodes)
