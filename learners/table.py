@@ -57,7 +57,7 @@ class Table(Sequence[Features]):
 
     @classmethod
     def of(cls, rows: Sequence[Any]) -> Self:
-        """Return dicts of features as columns, fields in the order in which they came.
+        """Return dicts of features as columns, by the alphabet: a cut must not change their order.
 
         Raises
         ------
@@ -68,9 +68,11 @@ class Table(Sequence[Features]):
         for row in rows:
             if len(row) != len(kinds) or not kinds.keys() >= row.keys():
                 for name, value in row.items():
-                    kinds.setdefault(name, isinstance(value, str))
-        names = [name for name, is_text in kinds.items() if not is_text]
-        categories = [name for name, is_text in kinds.items() if is_text]
+                    if value is not None:
+                        kinds.setdefault(name, isinstance(value, str))
+        fields = sorted(kinds, key=str)
+        names = [name for name in fields if not kinds[name]]
+        categories = [name for name in fields if kinds[name]]
         codes, words = coded([[row.get(name) for row in rows] for name in categories], len(rows))
         return cls(names, _numbers(rows, names), categories, codes, words)
 
