@@ -101,8 +101,8 @@ class Table(Sequence[Features]):
 
     def joined(self, other: Table) -> Table:
         """Return these rows and, behind them, those of another table, which may have more."""
-        names = list(dict.fromkeys([*self.names, *other.names]))
-        categories = list(dict.fromkeys([*self.categories, *other.categories]))
+        names = sorted({*self.names, *other.names}, key=str)
+        categories = sorted({*self.categories, *other.categories}, key=str)
         dense = np.full((len(self) + len(other), len(names)), math.nan)
         codes = np.full((len(dense), len(categories)), MISSING, np.int32)
         words: list[list[str]] = [[] for _ in categories]
