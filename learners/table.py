@@ -110,14 +110,14 @@ class Table(Sequence[Features]):
             dense[part, [names.index(name) for name in table.names]] = table.dense
             for column, name in enumerate(table.categories):
                 place = categories.index(name)
-                codes[part, place] = _moved(
+                codes[part, place] = moved(
                     table.codes[:, column], table.words[column], words[place]
                 )
         return Table(names, dense, categories, codes, words)
 
 
-def _moved(column: Codes, words: list[str], known: list[str]) -> Codes:
-    """Return codes as those of the known words, which others join."""
+def moved(column: Codes, words: list[str], known: list[str]) -> Codes:
+    """Return codes as those of the known words, which the others join."""
     known += [word for word in words if word not in known]
     return np.array([*map(known.index, words), MISSING], np.int32)[column]
 

@@ -45,6 +45,21 @@ class Stage(Protocol):
         ...
 
 
+class Stateless:
+    """What a stage that learns nothing has of a state."""
+
+    def fresh(self) -> Self:
+        """See `Stage.fresh`."""
+        return self
+
+    def state(self) -> State:
+        """See `Stage.state`."""
+        return State()
+
+    def restore(self, state: State) -> None:
+        """See `Stage.restore`."""
+
+
 class Model(Protocol):
     """What answers: one kernel call a block, each row answered before it is learned."""
 

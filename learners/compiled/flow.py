@@ -70,6 +70,24 @@ class Flow:
             self.weight,
         )
 
+    def kept(self, numbers: list[int], categories: list[int]) -> Flow:
+        """Return the flow with the columns at these places only."""
+        if len(numbers) == len(self.names) and len(categories) == len(self.categories):
+            return self
+        asked = np.ascontiguousarray(self.asked[:, numbers])
+        same = self.taught is self.asked
+        return Flow(
+            [self.names[j] for j in numbers],
+            asked,
+            asked if same else np.ascontiguousarray(self.taught[:, numbers]),
+            [self.categories[j] for j in categories],
+            self.codes[:, categories],
+            [self.words[j] for j in categories],
+            self.op,
+            self.y,
+            self.weight,
+        )
+
     def only_numbers(self, name: str) -> None:
         """Raise what an estimator of this name comes to at the first row with a string."""
         if not self.categories:

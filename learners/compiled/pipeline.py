@@ -7,8 +7,13 @@ from typing import Any
 
 from river import base, compose
 
+import learners.compiled.encoding
+import learners.compiled.hashing
 import learners.compiled.linear
-import learners.compiled.scaling  # noqa: F401  # registers its twins
+import learners.compiled.norms
+import learners.compiled.scaling
+import learners.compiled.selection
+import learners.compiled.union  # noqa: F401  # these register their twins
 from learners.base import Label
 from learners.compiled.chain import Chain
 from learners.compiled.twins import NoTwinError, twin_of
@@ -42,10 +47,15 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     """
     if not isinstance(estimator, base.Estimator):
         raise NoTwinError(f"{type(estimator).__name__}, which is not of river")
-    if digest(estimator) != digest(estimator.clone()):
-        raise NoTwinError("an estimator that has learned already")
     steps = (
         list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
     )
+    for step in steps[:-1]:
+        if not isinstance(step, base.Transformer):
+            raise NoTwinError(f"{type(step).__name__} before the last step")
+    if isinstance(steps[-1], base.Transformer | compose.Pipeline):
+        raise NoTwinError(f"{type(steps[-1]).__name__} as the last step")
     *stages, model = [twin_of(step) for step in steps]
+    if digest(estimator) != digest(estimator.clone()):
+        raise NoTwinError("an estimator that has learned already")
     return Chain(stages, model, estimator, positive, classes)

@@ -19,7 +19,8 @@ class Scaler:
     """Numbers scaled by a few that are kept by column, before and after they learn the row.
 
     Twin of river's `StandardScaler`, `MinMaxScaler` and `MaxAbsScaler`. O(d) a row; three
-    numbers a column at most.
+    numbers a column at most. Of a field that it never learned river's `MinMaxScaler` makes NaN,
+    and so of the answer; here such a field is left out of the answer.
 
     Parameters
     ----------
