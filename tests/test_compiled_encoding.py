@@ -115,7 +115,7 @@ def test_a_row_on_which_river_raises_fails_alike(model: Any, last: dict[str, Any
 @pytest.mark.parametrize(
     ("stage", "why"),
     [
-        (preprocessing.FeatureHasher(), "without a seed"),
+        (preprocessing.FeatureHasher(), "a new seed each time"),
         (preprocessing.Normalizer(3), "order 3"),
         (preprocessing.Binarizer(dtype=str), "dtype"),
         (preprocessing.MinMaxScaler(window_size=4), "window_size"),

@@ -11,7 +11,7 @@ from river._river_rust.feature_hashing import feature_hash
 from learners.base import Floats
 from learners.compiled.chain import Stateless
 from learners.compiled.flow import Flow
-from learners.compiled.twins import NoTwinError, twin
+from learners.compiled.twins import twin
 from learners.table import MISSING, Codes
 
 
@@ -57,8 +57,6 @@ class FeatureHasher(Stateless):
 
 @twin(preprocessing.FeatureHasher)
 def _hasher(estimator: preprocessing.FeatureHasher) -> FeatureHasher:
-    if estimator.seed is None:
-        raise NoTwinError("FeatureHasher without a seed")
     return FeatureHasher(estimator.n_features, estimator._seed, estimator.alternate_sign)
 
 

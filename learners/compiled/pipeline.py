@@ -47,6 +47,8 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     """
     if not isinstance(estimator, base.Estimator):
         raise NoTwinError(f"{type(estimator).__name__}, which is not of river")
+    if digest(estimator) != digest(estimator.clone()):
+        raise NoTwinError("an estimator that has learned already, or takes a new seed each time")
     steps = (
         list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
     )
@@ -56,6 +58,4 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     if isinstance(steps[-1], base.Transformer | compose.Pipeline):
         raise NoTwinError(f"{type(steps[-1]).__name__} as the last step")
     *stages, model = [twin_of(step) for step in steps]
-    if digest(estimator) != digest(estimator.clone()):
-        raise NoTwinError("an estimator that has learned already")
     return Chain(stages, model, estimator, positive, classes)
