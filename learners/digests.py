@@ -30,6 +30,8 @@ CACHES = {
     "river.compose.pipeline.Pipeline": frozenset(
         ("_plan", "_inference_transformers", "_last_step_cached", "_last_step_params")
     ),
+    # Made of the values, in an order that a copy of given ones need not have.
+    "river.preprocessing.one_hot.OneHotEncoder": frozenset(("_zero_dict",)),
     "sklearn.feature_extraction.text._VectorizerMixin": frozenset(("_stop_words_id",)),
     "sklearn.preprocessing._label.MultiLabelBinarizer": frozenset(("_cached_dict",)),
     "sklearn.utils._bunch.Bunch": frozenset(("_deprecated_key_to_warnings",)),

@@ -57,7 +57,7 @@ class Table(Sequence[Features]):
 
     @classmethod
     def of(cls, rows: Sequence[Any]) -> Self:
-        """Return dicts of features as columns, fields in the order in which they came.
+        """Return dicts of features as columns, by the alphabet: a cut must not change their order.
 
         Raises
         ------
@@ -68,9 +68,11 @@ class Table(Sequence[Features]):
         for row in rows:
             if len(row) != len(kinds) or not kinds.keys() >= row.keys():
                 for name, value in row.items():
-                    kinds.setdefault(name, isinstance(value, str))
-        names = [name for name, is_text in kinds.items() if not is_text]
-        categories = [name for name, is_text in kinds.items() if is_text]
+                    if value is not None:
+                        kinds.setdefault(name, isinstance(value, str))
+        fields = sorted(kinds, key=str)
+        names = [name for name in fields if not kinds[name]]
+        categories = [name for name in fields if kinds[name]]
         codes, words = coded([[row.get(name) for row in rows] for name in categories], len(rows))
         return cls(names, _numbers(rows, names), categories, codes, words)
 
@@ -99,8 +101,8 @@ class Table(Sequence[Features]):
 
     def joined(self, other: Table) -> Table:
         """Return these rows and, behind them, those of another table, which may have more."""
-        names = list(dict.fromkeys([*self.names, *other.names]))
-        categories = list(dict.fromkeys([*self.categories, *other.categories]))
+        names = sorted({*self.names, *other.names}, key=str)
+        categories = sorted({*self.categories, *other.categories}, key=str)
         dense = np.full((len(self) + len(other), len(names)), math.nan)
         codes = np.full((len(dense), len(categories)), MISSING, np.int32)
         words: list[list[str]] = [[] for _ in categories]
@@ -108,14 +110,14 @@ class Table(Sequence[Features]):
             dense[part, [names.index(name) for name in table.names]] = table.dense
             for column, name in enumerate(table.categories):
                 place = categories.index(name)
-                codes[part, place] = _moved(
+                codes[part, place] = moved(
                     table.codes[:, column], table.words[column], words[place]
                 )
         return Table(names, dense, categories, codes, words)
 
 
-def _moved(column: Codes, words: list[str], known: list[str]) -> Codes:
-    """Return codes as those of the known words, which others join."""
+def moved(column: Codes, words: list[str], known: list[str]) -> Codes:
+    """Return codes as those of the known words, which the others join."""
     known += [word for word in words if word not in known]
     return np.array([*map(known.index, words), MISSING], np.int32)[column]
 

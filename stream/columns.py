@@ -87,7 +87,8 @@ class ColumnReader:
         if not 0 < len(kinds) <= MANY_FIELDS:
             return None
         if len(kinds) != len(self._kinds):
-            self._kinds = dict(kinds)
+            # By the alphabet, as `Table.of` has them: what is compiled looks no further then.
+            self._kinds = dict(sorted(kinds.items()))
             self._decode = msgspec.json.Decoder(self._type()).decode
         rows, places, odd = self._rows(run.values)
         keys, bad = self._keys(run, rows, places)

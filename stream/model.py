@@ -65,7 +65,7 @@ def describe(config: Config) -> str:
     window = config.model.window
     lines = [f"{_name(inner)}, {_road(inner)}"]
     if config.model.compile == "auto":
-        lines.append(_compilation(inner))
+        lines.append(_compilation(inner, config.seed))
     if window:
         close = "is frozen" if window.on_close == "freeze" else "goes on learning"
         lines.append(
@@ -99,14 +99,16 @@ def _learner(inner: Any, config: Config) -> Learner:
 def _twin(inner: Any, config: Config) -> Any:
     """Return the compiled twin of an estimator, itself where it has none."""
     try:
-        return compiled(inner, config.record.positive, config.record.classes)
+        twin = compiled(seeded(inner, config.seed), config.record.positive, config.record.classes)
     except NoTwinError:
         return inner
+    twin.source = inner  # a rolling ensemble fills its open seeds, member by member
+    return twin
 
 
-def _compilation(inner: Any) -> str:
+def _compilation(inner: Any, seed: int) -> str:
     try:
-        compiled(inner)
+        compiled(seeded(inner, seed))
     except NoTwinError as error:
         return f"not compiled: there is no compiled form of {error}"
     return "compiled: its twin gives the same answers"

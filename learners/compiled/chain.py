@@ -45,6 +45,21 @@ class Stage(Protocol):
         ...
 
 
+class Stateless:
+    """What a stage that learns nothing has of a state."""
+
+    def fresh(self) -> Self:
+        """See `Stage.fresh`."""
+        return self
+
+    def state(self) -> State:
+        """See `Stage.state`."""
+        return State()
+
+    def restore(self, state: State) -> None:
+        """See `Stage.restore`."""
+
+
 class Model(Protocol):
     """What answers: one kernel call a block, each row answered before it is learned."""
 
@@ -128,8 +143,7 @@ class Chain:
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
-        learned = (rows.op & LEARN) != 0
-        if not self.takes_weight and (rows.weight[learned] != 1.0).any():
+        if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
             raise no_weights(self.name)
         if self.task is not Task.CLASSIFICATION:
             value, _ = self._run(rows, rows.op, rows.y, 0)
@@ -138,7 +152,7 @@ class Chain:
             op, sides, refused = self._sides.take(rows)
             value, proba = self._run(rows, op, sides, 2)
             return self._sides.answer(rows, value, proba, refused)
-        own = self._own_codes(rows, learned)
+        own = self._own_codes(rows, (rows.op & LEARN) != 0)
         value, proba = self._run(rows, rows.op, own, len(self._labels))
         return self._by_class(rows.classes, value, proba)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import LEARN
+from learners.errors import LearnerFailedError
 from learners.table import MISSING, Codes, Floats
 
 Ops = NDArray[np.uint8]
@@ -57,13 +58,56 @@ class Flow:
 
     def numbers(self, names: list[Any], asked: Floats, taught: Floats) -> Flow:
         """Return the flow with other columns of numbers."""
-        return dataclasses.replace(self, names=names, asked=asked, taught=taught)
+        return Flow(
+            names,
+            asked,
+            taught,
+            self.categories,
+            self.codes,
+            self.words,
+            self.op,
+            self.y,
+            self.weight,
+        )
+
+    def kept(self, numbers: list[int], categories: list[int]) -> Flow:
+        """Return the flow with the columns at these places only."""
+        if len(numbers) == len(self.names) and len(categories) == len(self.categories):
+            return self
+        asked = np.ascontiguousarray(self.asked[:, numbers])
+        same = self.taught is self.asked
+        return Flow(
+            [self.names[j] for j in numbers],
+            asked,
+            asked if same else np.ascontiguousarray(self.taught[:, numbers]),
+            [self.categories[j] for j in categories],
+            self.codes[:, categories],
+            [self.words[j] for j in categories],
+            self.op,
+            self.y,
+            self.weight,
+        )
+
+    def only_numbers(self, name: str) -> None:
+        """Raise what an estimator of this name comes to at the first row with a string."""
+        if not self.categories:
+            return
+        rows, places = np.nonzero((self.codes != MISSING) & (self.op != 0)[:, None])
+        if len(rows):
+            row, place = int(rows[0]), int(places[0])
+            word = self.words[place][self.codes[row, place]]
+            raise LearnerFailedError(
+                f"{name} wants numbers, got {word!r} in the field {self.categories[place]!r}: "
+                "leave the field out, or encode it before",
+                row,
+            )
 
 
 class Fields:
     """The columns of numbers that a stage or model has learned from, in the order they came.
 
-    Only a learned row lets a column join: asking changes nothing.
+    Those of one row go by the alphabet. Only a learned row lets a column join: asking changes
+    nothing.
 
     Parameters
     ----------
@@ -95,9 +139,9 @@ class Fields:
             return
         learned = (flow.op & LEARN) != 0
         firsts = _first_rows(~np.isnan(flow.taught[:, new]) & learned[:, None])
-        for _, j in sorted((row, j) for row, j in zip(firsts, new, strict=True) if row >= 0):
-            self._places[flow.names[j]] = len(self.names)
-            self.names.append(flow.names[j])
+        for name in _in_order(firsts, [flow.names[j] for j in new]):
+            self._places[name] = len(self.names)
+            self.names.append(name)
 
 
 class Categories:
@@ -138,8 +182,8 @@ class Categories:
         new = [j for j, name in enumerate(flow.categories) if name not in self.names]
         if new:
             firsts = _first_rows((flow.codes[:, new] != MISSING) & learned[:, None])
-            for _, j in sorted((row, j) for row, j in zip(firsts, new, strict=True) if row >= 0):
-                self.names.append(flow.categories[j])
+            for name in _in_order(firsts, [flow.categories[j] for j in new]):
+                self.names.append(name)
                 self.words.append([])
                 self._codes.append({})
 
@@ -162,6 +206,15 @@ def _first_rows(present: NDArray[np.bool_]) -> list[int]:
         return [-1] * present.shape[1]
     firsts: list[int] = np.where(present.any(axis=0), present.argmax(axis=0), -1).tolist()
     return firsts
+
+
+def _in_order(firsts: list[int], names: list[Any]) -> list[Any]:
+    """Return the names by the first row of each, without those that have none.
+
+    Those that came with one row go by the alphabet: their order in a block depends on its cut.
+    """
+    met = [(row, str(name), name) for row, name in zip(firsts, names, strict=True) if row >= 0]
+    return [name for _, _, name in sorted(met, key=lambda first: first[:2])]
 
 
 def _placed(matrix: Floats, pairs: list[tuple[int, int]], width: int) -> Floats:

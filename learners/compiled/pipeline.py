@@ -8,11 +8,16 @@ from typing import Any
 from river import base, compose
 
 import learners.compiled.bayes
+import learners.compiled.encoding
 import learners.compiled.half_space
+import learners.compiled.hashing
 import learners.compiled.linear
 import learners.compiled.mondrian
 import learners.compiled.neighbors
-import learners.compiled.scaling  # noqa: F401  # registers its twins
+import learners.compiled.norms
+import learners.compiled.scaling
+import learners.compiled.selection
+import learners.compiled.union  # noqa: F401  # these register their twins
 from learners.base import Label
 from learners.compiled.chain import Chain
 from learners.compiled.twins import NoTwinError, twin_of
@@ -49,9 +54,16 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     steps = (
         list(estimator.steps.values()) if isinstance(estimator, compose.Pipeline) else [estimator]
     )
+    for step in steps[:-1]:
+        if not isinstance(step, base.Transformer):
+            raise NoTwinError(f"{type(step).__name__} before the last step")
+    if isinstance(steps[-1], base.Transformer | compose.Pipeline):
+        raise NoTwinError(f"{type(steps[-1]).__name__} as the last step")
     *stages, model = [twin_of(step) for step in steps]
     untrained = estimator.clone()
     if digest(untrained) != digest(estimator):
         open_seed = digest(untrained) != digest(estimator.clone())
-        raise NoTwinError(f"an estimator {'without a seed' if open_seed else 'that has learned'}")
+        raise NoTwinError(
+            f"an estimator {'without a seed' if open_seed else 'that has learned already'}"
+        )
     return Chain(stages, model, estimator, positive, classes)

@@ -2,98 +2,182 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from river import preprocessing
 
 from learners.base import LEARN, PREDICT, Floats, State
-from learners.compiled.flow import Fields, Flow, Ops
+from learners.compiled.columns import Columns
+from learners.compiled.flow import Flow, Ops
 from learners.compiled.jit import njit
 from learners.compiled.twins import NoTwinError, twin
 
 
-class StandardScaler:
-    """Zero mean and unit variance, by Welford's running moments (Technometrics, 1962).
+class Scaler:
+    """Numbers scaled by a few that are kept by column, before and after they learn the row.
 
-    Twin of `river.preprocessing.StandardScaler`. O(d) a row; three numbers a column.
+    Twin of river's `StandardScaler`, `MinMaxScaler` and `MaxAbsScaler`. O(d) a row; three
+    numbers a column at most. Of a field that it never learned river's `MinMaxScaler` makes NaN,
+    and so of the answer; here such a field is left out of the answer.
 
     Parameters
     ----------
-    with_std
-        Whether to divide by the standard deviation.
+    kernel
+        What learns and scales.
+    first
+        What is kept of a column at first.
     """
 
-    def __init__(self, with_std: bool = True) -> None:
-        self.with_std = with_std
-        self._fields = Fields()
-        # By column: count, mean, variance.
-        self._moments = np.zeros((3, 0))
+    def __init__(self, kernel: Callable[..., None], first: Sequence[float]) -> None:
+        self._kernel, self._first = kernel, first
+        self._columns = Columns(first)
 
     def run(self, flow: Flow) -> Flow:
         """See `learners.compiled.chain.Stage`."""
-        x_asked, x_taught = self._fields.match(flow)
-        self._grow()
-        asked, taught = np.empty_like(x_asked), np.empty_like(x_taught)
-        _scale(x_asked, x_taught, flow.op, self.with_std, self._moments, asked, taught)
-        return flow.numbers(self._fields.names, asked, taught)
+        flow.only_numbers("a scaler")
+        names, x_asked, x_taught, values = self._columns.match_all(flow)
+        asked, taught = np.empty(x_asked.shape), np.empty(x_asked.shape)
+        self._kernel(x_asked, x_taught, flow.op, values, asked, taught)
+        return flow.numbers(names, asked, taught)
 
-    def fresh(self) -> StandardScaler:
+    def fresh(self) -> Scaler:
         """See `learners.compiled.chain.Stage`."""
-        return StandardScaler(self.with_std)
+        return Scaler(self._kernel, self._first)
 
     def state(self) -> State:
         """See `learners.compiled.chain.Stage`."""
-        return State(
-            meta={"names": list(self._fields.names)}, arrays={"moments": self._moments.copy()}
-        )
+        return self._columns.state()
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Stage`."""
-        self._fields = Fields(state.meta["names"])
-        self._moments = state.arrays["moments"].copy()
-
-    def _grow(self) -> None:
-        more = len(self._fields) - self._moments.shape[1]
-        if more:
-            self._moments = np.ascontiguousarray(np.pad(self._moments, ((0, 0), (0, more))))
+        self._columns.restore(state)
 
 
 @twin(preprocessing.StandardScaler)
-def _standard(estimator: preprocessing.StandardScaler) -> StandardScaler:
+def _standard(estimator: preprocessing.StandardScaler) -> Scaler:
     if estimator.window_size is not None:
         raise NoTwinError("StandardScaler with window_size")
-    return StandardScaler(estimator.with_std)
+    if estimator.with_std:
+        return Scaler(_standardise, (0.0, 0.0, 0.0))
+    return Scaler(_centre, (0.0, 0.0))
+
+
+@twin(preprocessing.MinMaxScaler)
+def _min_max(estimator: preprocessing.MinMaxScaler) -> Scaler:
+    if estimator.window_size is not None:
+        raise NoTwinError("MinMaxScaler with window_size")
+    return Scaler(_spread, (math.inf, -math.inf))
+
+
+@twin(preprocessing.MaxAbsScaler)
+def _max_abs(estimator: preprocessing.MaxAbsScaler) -> Scaler:
+    if estimator.window_size is not None:
+        raise NoTwinError("MaxAbsScaler with window_size")
+    return Scaler(_shrink, (0.0,))
+
+
+# The kernels choose between two numbers where they could branch: so they work on several columns
+# at once. A missing number, which is NaN, changes nothing and stays one.
 
 
 @njit
-def _scale(
-    x_asked: Floats,
-    x_taught: Floats,
-    op: Ops,
-    with_std: bool,
-    moments: Floats,
-    asked: Floats,
-    taught: Floats,
+def _standardise(
+    x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
 ) -> None:
-    n, d = x_taught.shape
-    count, mean, variance = moments[0], moments[1], moments[2]
-    deviation = np.ones(d)
-    if with_std:
-        deviation = np.sqrt(variance)
-    for i in range(n):
+    """Learn by Welford's moments (Technometrics, 1962); no spread at all gives 0."""
+    count, mean, variance = values[0], values[1], values[2]
+    # One over the deviation: a division less for each number, at a rounding more.
+    by = np.where(variance > 0.0, 1.0 / np.sqrt(variance), 0.0)
+    for i in range(len(op)):
         if op[i] & PREDICT:
-            for j in range(d):
-                scaled = (x_asked[i, j] - mean[j]) / deviation[j]
-                asked[i, j] = scaled if deviation[j] > 0.0 else x_asked[i, j] * 0.0
+            for j in range(len(mean)):
+                asked[i, j] = (x_asked[i, j] - mean[j]) * by[j]
+        else:
+            asked[i] = math.nan
         if op[i] & LEARN:
-            for j in range(d):
+            for j in range(len(mean)):
+                x, before, spread = x_taught[i, j], mean[j], variance[j]
+                there = x == x
+                times = count[j] + (1.0 if there else 0.0)
+                middle = before + (x - before) / times
+                middle = middle if there else before
+                wider = spread + ((x - before) * (x - middle) - spread) / times
+                spread = wider if there else spread
+                inverse = 1.0 / np.sqrt(spread)
+                inverse = inverse if spread > 0.0 else 0.0
+                count[j], mean[j], variance[j], by[j] = times, middle, spread, inverse
+                taught[i, j] = (x - middle) * inverse
+        else:
+            taught[i] = math.nan
+
+
+@njit
+def _centre(
+    x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
+) -> None:
+    count, mean = values[0], values[1]
+    for i in range(len(op)):
+        if op[i] & PREDICT:
+            for j in range(len(mean)):
+                asked[i, j] = x_asked[i, j] - mean[j]
+        else:
+            asked[i] = math.nan
+        if op[i] & LEARN:
+            for j in range(len(mean)):
                 x = x_taught[i, j]
-                if x == x:
-                    count[j] += 1.0
-                    old = mean[j]
-                    mean[j] += (x - old) / count[j]
-                    if with_std:
-                        variance[j] += ((x - old) * (x - mean[j]) - variance[j]) / count[j]
-                        deviation[j] = np.sqrt(variance[j])
-            for j in range(d):
-                scaled = (x_taught[i, j] - mean[j]) / deviation[j]
-                taught[i, j] = scaled if deviation[j] > 0.0 else x_taught[i, j] * 0.0
+                there = x == x
+                times = count[j] + (1.0 if there else 0.0)
+                middle = mean[j] + (x - mean[j]) / times
+                count[j], mean[j] = times, middle if there else mean[j]
+                taught[i, j] = x - mean[j]
+        else:
+            taught[i] = math.nan
+
+
+@njit
+def _spread(
+    x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
+) -> None:
+    low, high = values[0], values[1]
+    for i in range(len(op)):
+        if op[i] & PREDICT:
+            for j in range(len(low)):
+                width = high[j] - low[j]
+                scaled = (x_asked[i, j] - low[j]) / width
+                asked[i, j] = scaled if width != 0.0 else x_asked[i, j] * 0.0
+        else:
+            asked[i] = math.nan
+        if op[i] & LEARN:
+            for j in range(len(low)):
+                x = x_taught[i, j]
+                low[j] = x if x < low[j] else low[j]
+                high[j] = x if x > high[j] else high[j]
+                width = high[j] - low[j]
+                scaled = (x - low[j]) / width
+                taught[i, j] = scaled if width != 0.0 else x * 0.0
+        else:
+            taught[i] = math.nan
+
+
+@njit
+def _shrink(
+    x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
+) -> None:
+    most = values[0]
+    for i in range(len(op)):
+        if op[i] & PREDICT:
+            for j in range(len(most)):
+                scaled = x_asked[i, j] / most[j]
+                asked[i, j] = scaled if most[j] != 0.0 else x_asked[i, j] * 0.0
+        else:
+            asked[i] = math.nan
+        if op[i] & LEARN:
+            for j in range(len(most)):
+                x = x_taught[i, j]
+                most[j] = abs(x) if abs(x) > most[j] else most[j]
+                scaled = x / most[j]
+                taught[i, j] = scaled if most[j] != 0.0 else x * 0.0
+        else:
+            taught[i] = math.nan

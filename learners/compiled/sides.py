@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import LEARN, Examples, Floats, Label, Predictions
+from learners.compiled.jit import njit
 from learners.pair import Pair, refusal, speaks_for_itself
 
-Change = tuple[int, dict[Label, bool]]
+NONE = np.empty((0, 2))
+"""The probabilities of a model that gives none."""
 
 
 class Sides:
@@ -29,30 +31,31 @@ class Sides:
     def __init__(self, name: str, classes: Sequence[Label], positive: Label | None) -> None:
         self.name = name
         self._pair = Pair(classes, positive)
-        self._changes: list[Change] = []
+        # From which row on which labels have a side, in the block last taken.
+        self._changes: list[tuple[int, dict[Label, bool]]] = []
+        self._labels: list[Label] = []
+        self._table = self._side_of([])
 
     def take(self, rows: Examples) -> tuple[NDArray[np.uint8], Floats, dict[int, str]]:
         """Return by row the operation and the side of the label, and what cannot be taken."""
         labels, codes = rows.classes.labels, rows.y
+        if labels != self._labels:
+            self._labels, self._table = list(labels), self._side_of(labels)
         self._changes = [(0, dict(self._pair.sides))]
-        table = self._table(labels)
-        code = np.where(np.isnan(codes), -1.0, codes).astype(np.int64)
-        learned = (rows.op & LEARN) != 0
-        for row in np.flatnonzero(np.isnan(table[code]) & learned).tolist():
-            if self._pair.full:
-                break
-            if math.isnan(table[code[row]]):
-                self._join(labels[code[row]], row)
-                table = self._table(labels)
-        sides = table[code]
-        odd = np.isnan(sides) & learned
-        if not odd.any():
+        sides = np.empty(len(codes))
+        odd = _look_up(codes, rows.op, self._table, sides)
+        while odd >= 0 and not self._pair.full:
+            self._join(labels[int(codes[odd])], odd)
+            self._table = self._side_of(labels)
+            odd = _look_up(codes, rows.op, self._table, sides)
+        if odd < 0:
             return rows.op, sides, {}
+        strange = np.isnan(sides) & ((rows.op & LEARN) != 0)
         refused = {
-            row: refusal(self.name, self._pair, labels[code[row]])
-            for row in np.flatnonzero(odd).tolist()
+            row: refusal(self.name, self._pair, labels[int(codes[row])])
+            for row in np.flatnonzero(strange).tolist()
         }
-        return np.where(odd, 0, rows.op).astype(np.uint8), sides, refused
+        return np.where(strange, 0, rows.op).astype(np.uint8), sides, refused
 
     def answer(
         self, rows: Examples, value: Floats, proba: Floats | None, refused: dict[int, str]
@@ -62,21 +65,18 @@ class Sides:
         A side that no label had before a row cannot be answered there.
         """
         n, labels = len(rows), rows.classes.labels
-        answers = np.full(n, math.nan)
-        whole = None if proba is None else np.zeros((n, len(labels)))
+        answers = np.empty(n)
+        whole = np.empty((0 if proba is None else n, len(labels)))
+        chances = NONE if proba is None else proba
         ends = [start for start, _ in self._changes[1:]] + [n]
         for (start, sides), end in zip(self._changes, ends, strict=True):
+            codes = np.array([-1, -1])
             for code, label in enumerate(labels):
                 side = sides.get(label)
                 if side is not None:
-                    answers[start:end][value[start:end] == side] = code
-                    if whole is not None and proba is not None:
-                        whole[start:end, code] = proba[start:end, int(side)]
-        if refused and whole is not None:
-            whole[list(refused)] = 0.0
-        if whole is not None:
-            whole[np.isnan(value)] = 0.0
-        return Predictions(answers, whole, refused)
+                    codes[int(side)] = code
+            _tell(value, chances, codes, answers, whole, start, end)
+        return Predictions(answers, None if proba is None else whole, refused)
 
     def state(self) -> list[list[Any]]:
         """Return the labels with their sides, as JSON values."""
@@ -85,6 +85,7 @@ class Sides:
     def restore(self, state: list[list[Any]]) -> None:
         """Go on from a state."""
         self._pair.sides = {label: side for label, side in state}
+        self._table = self._side_of(self._labels)
 
     def _join(self, label: Label, row: int) -> None:
         at_once = not self._pair.sides and speaks_for_itself(label)
@@ -92,7 +93,40 @@ class Sides:
         # What says itself what it is can be answered in the row that brings it.
         self._changes.append((row if at_once else row + 1, dict(self._pair.sides)))
 
-    def _table(self, labels: Sequence[Label]) -> Floats:
+    def _side_of(self, labels: Sequence[Label]) -> Floats:
         sides = self._pair.sides
         table = [math.nan if sides.get(label) is None else float(sides[label]) for label in labels]
         return np.array([*table, math.nan])
+
+
+@njit
+def _look_up(codes: Floats, op: NDArray[np.uint8], table: Floats, sides: Floats) -> int:
+    """Fill in the side of each row's label; return the first learned row without one, or -1."""
+    first = -1
+    for i in range(len(codes)):
+        sides[i] = math.nan if codes[i] != codes[i] else table[int(codes[i])]
+        if first < 0 and op[i] & LEARN and sides[i] != sides[i]:
+            first = i
+    return first
+
+
+@njit
+def _tell(
+    value: Floats,
+    chances: Floats,
+    codes: NDArray[np.int64],
+    answers: Floats,
+    whole: Floats,
+    start: int,
+    end: int,
+) -> None:
+    """Fill in the class codes of the sides answered, and their probabilities."""
+    for i in range(start, end):
+        answers[i] = math.nan
+        if value[i] == value[i] and codes[int(value[i])] >= 0:
+            answers[i] = codes[int(value[i])]
+        if len(whole):
+            whole[i] = 0.0
+            for side in range(2):
+                if value[i] == value[i] and codes[side] >= 0:
+                    whole[i, codes[side]] = chances[i, side]

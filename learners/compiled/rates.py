@@ -1,0 +1,43 @@
+"""Schedules of learning rates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from river import optim
+
+from learners.compiled.jit import njit
+from learners.compiled.twins import NoTwinError
+
+CONSTANT, INVERSE, OPTIMAL = range(3)
+
+Rate = tuple[float, float, float]
+
+
+def rate_of(scheduler: Any) -> Rate:
+    """Return the code of a river scheduler and its two parameters.
+
+    Raises
+    ------
+    NoTwinError
+        It has none.
+    """
+    kind = type(scheduler)
+    if kind is optim.schedulers.Constant:
+        return float(CONSTANT), float(scheduler.learning_rate), 0.0
+    if kind is optim.schedulers.InverseScaling:
+        return float(INVERSE), float(scheduler.learning_rate), float(scheduler.power)
+    if kind is optim.schedulers.Optimal:
+        return float(OPTIMAL), float(scheduler.alpha), float(scheduler.t0)
+    raise NoTwinError(f"the scheduler {kind.__name__}")
+
+
+@njit
+def rate(code: int, a: float, b: float, steps: float) -> float:
+    """Return the learning rate after so many steps."""
+    if code == CONSTANT:
+        return a
+    if code == INVERSE:
+        return a / math.pow(steps + 1.0, b)
+    return 1.0 / (a * (b + steps))
