@@ -16,7 +16,9 @@ from stream.errors import RecordFailedError
 from stream.intake import Came, Intake
 from stream.journal import Entry, Journal, Skip, Taken, Tick
 from stream.log import Place, Run
+from stream.manifest import Manifest
 from stream.outbox import Outbox
+from stream.publication import Publication
 from stream.receipt import Receipt
 from stream.rescue import Rescue
 from stream.shard import Shard
@@ -80,10 +82,11 @@ class Loop:
         self._clock = clock
         self._block = USUAL
         self.stall = 0.0
-        self.saved_at = self._tidied = clock()
+        self.saved_at = self._begun = self._tidied = clock()
         self._journal, self._ordered, self._rescue = journal, ordered, rescue
         self._since: list[Entry] = []
         self._saved = self._taken()
+        self._publication: Publication | None = None
         self._courier = courier
         self._outbox = Outbox("", None, None) if courier is None else courier.outbox
 
@@ -115,6 +118,7 @@ class Loop:
 
     def back(self) -> list[Entry]:
         """Return to the last checkpoint; return what was taken since."""
+        self._finish()
         since, self._since = self._since, []
         self._writer.drain()
         self._outbox.back()
@@ -168,34 +172,55 @@ class Loop:
                 done.add(came.place)  # only gaps lay before the end: compacted records, markers
             elif self._intake.ended or (until and self._intake.lag() == 0):
                 break
-            if self._due():
-                self.save()
+            self._save_if_due()
             watch(self)
             yield
         self.save()
 
     def save(self) -> None:
         """Publish a checkpoint, if anything was taken since the last, and tell the log of it."""
+        self._finish()
         if not self.saved:
             self.publish()
 
     def publish(self) -> None:
         """Publish a checkpoint, and tell the log of it."""
-        begun = self._clock()
-        self._writer.drain()
+        self._begin()
+        self._finish()
+
+    def _begin(self) -> None:
+        """Let a checkpoint of what was taken so far be published, once the store has all of it."""
+        self._finish()
+        self._begun = begun = self._clock()
         gc.collect()
         snapshot = self.shard.snapshot()
         snapshot.journal = self._journal.cut(self._checkpoints.number + 1)
         snapshot.outbox = self._outbox.pack()
-        saved = self._checkpoints.publish(snapshot)
-        self._since = []
-        self._saved = self._taken()
+        ticket = self._writer.ticket
+
+        def publish() -> Manifest:
+            self._writer.drain(ticket)
+            return self._checkpoints.publish(snapshot)
+
+        self._publication = Publication(publish, *self._taken())
+        # What waits for labels and what is owed to topics must not change meanwhile.
+        if self.shard.join is not None or self._courier is not None:
+            self._finish()
         self.stall = self._clock() - begun
+
+    def _finish(self) -> None:
+        """Wait for the checkpoint that is on its way, if one is, and tell the log of it."""
+        publication, self._publication = self._publication, None
+        if publication is None:
+            return
+        saved = publication.result()
+        self._since = self._since[publication.entries :]
+        self._saved = (0, publication.positions)
         if self._courier is not None:
             self._courier.deliver()
         else:
             receipt = Receipt(saved.lineage, saved.sequence, saved.number)
-            self._intake.commit(self.shard.offsets, str(receipt))
+            self._intake.commit({p.place: p.offset for p in saved.positions}, str(receipt))
         self.saved_at = self._clock()
 
     def lag(self) -> int | None:
@@ -215,11 +240,17 @@ class Loop:
     def _taken(self) -> tuple[int, int]:
         return len(self._since), len(self.shard.positions)
 
-    def _due(self) -> bool:
+    def _save_if_due(self) -> None:
+        """Save at a place that is asked for, and let the loop go on where only time has passed."""
         if self._outbox.full or (self._records and self.shard.sequence % self._records == 0):
-            return True
-        waited = self._clock() - self.saved_at
-        return waited >= max(self._every, STALL_SHARE * self.stall)
+            self.save()
+        elif self._publication is not None:
+            if self._publication.done:
+                self._finish()
+        elif not self.saved:
+            waited = self._clock() - self._begun
+            if waited >= max(self._every, STALL_SHARE * self.stall):
+                self._begin()
 
     def _size(self, seconds: float) -> None:
         """Keep blocks as large as lets the loop stop and show itself in time.

@@ -28,6 +28,11 @@ class Writer:
         Where the blocks go.
     stop
         Once it says so, a store that takes no writes is waited for 5 seconds, no longer.
+
+    Attributes
+    ----------
+    ticket
+        How many blocks were handed over.
     """
 
     def __init__(self, store: Store, stop: Callable[[], bool]) -> None:
@@ -35,8 +40,9 @@ class Writer:
         self._stop = stop
         self._queue: collections.deque[Sequence[Entry]] = collections.deque()
         self._changed = threading.Condition()
+        self.ticket = self._written = 0
         self._closed = False
-        self._left = GRACE
+        self._silent = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -47,11 +53,13 @@ class Writer:
             self._wait_for(lambda: len(self._queue) < WAITING)
             with self._changed:
                 self._queue.append(entries)
+                self.ticket += 1
                 self._changed.notify_all()
 
-    def drain(self) -> None:
-        """Return when everything handed over is in the store."""
-        self._wait_for(lambda: not self._queue)
+    def drain(self, ticket: int | None = None) -> None:
+        """Return when everything handed over up to a ticket is in the store; None: up to now."""
+        wanted = self.ticket if ticket is None else ticket
+        self._wait_for(lambda: self._written >= wanted)
 
     def close(self) -> None:
         """End the thread; what was not drained may be lost, and is written again on resuming."""
@@ -59,15 +67,16 @@ class Writer:
             self._closed = True
             self._changed.notify_all()
         # A store that gave no answer within the grace gets no second one.
-        self._thread.join(0.0 if self._left <= 0 else GRACE)
+        self._thread.join(0.0 if self._silent else GRACE)
 
     def _wait_for(self, done: Callable[[], bool]) -> None:
-        self._left = GRACE
+        left = GRACE
         with self._changed:
             while self._error is None and not done():
                 self._changed.wait(SLICE)
-                self._left -= SLICE * self._stop()
-                if self._left <= 0:
+                left -= SLICE * self._stop()
+                if left <= 0 or self._closed:
+                    self._silent = True
                     raise StoreError(
                         "wanted to stop, got no answer from the store: what was taken since the "
                         "last checkpoint is taken again at the next start"
@@ -89,6 +98,7 @@ class Writer:
                 self._error = error
             with self._changed:
                 self._queue.popleft()
+                self._written += self._error is None
                 self._changed.notify_all()
                 if self._error is not None:
                     return

@@ -1,5 +1,6 @@
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream import loop as module
-from stream.errors import PartitionsRevokedError, StoreError
+from stream.errors import FencedError, PartitionsRevokedError, StoreError
 from stream.log import Message, Run
 from stream.log_embedded import EmbeddedAppender
 from stream.loop import Loop
@@ -41,6 +42,13 @@ def make(folder: Path) -> Iterator[Callable[..., Bench]]:
 
 
 Make = Callable[..., Bench]
+
+
+def written() -> None:
+    """Wait for a checkpoint that is on its way."""
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint":
+            thread.join()
 
 
 def test_records_go_the_whole_path(make: Make) -> None:
@@ -102,6 +110,7 @@ def test_a_checkpoint_is_due_after_a_time(make: Make, monkeypatch: pytest.Monkey
     bench = make(every=2.0)
 
     def second_passes(loop: Loop) -> None:
+        written()
         bench.watch(loop)
         bench.clock.now += 1.0
 
@@ -110,20 +119,55 @@ def test_a_checkpoint_is_due_after_a_time(make: Make, monkeypatch: pytest.Monkey
     assert bench.published == [0, 30, 50, 70, 90]
 
 
-def test_a_checkpoint_that_stalls_comes_more_seldom(make: Make) -> None:
+def test_a_state_that_takes_long_to_copy_is_saved_more_seldom(make: Make) -> None:
     bench = make(every=1.0)
-    publish = bench.checkpoints.publish
+    snapshot = bench.shard.snapshot
 
-    def slow(snapshot: Any) -> Any:
+    def slow() -> Any:
         bench.clock.now += 2.0
-        return publish(snapshot)
+        return snapshot()
 
-    bench.checkpoints.publish = slow  # type: ignore[method-assign]  # takes its time
+    bench.shard.snapshot = slow  # type: ignore[method-assign]  # takes its time
     bench.run(50)
     assert bench.loop.stall == 2.0
     bench.clock.now += 99.0
     bench.run(None, stop=lambda: bench.shard.sequence == N)
     assert bench.published == [0, 50]
+
+
+def test_records_are_taken_while_a_checkpoint_is_written(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "USUAL", 10)
+    monkeypatch.setattr(module, "LARGEST", 10)
+    bench = make(every=2.0)
+    publish, go_on = bench.checkpoints.publish, threading.Event()
+
+    def slow(snapshot: Any) -> Any:
+        assert go_on.wait(60)
+        return publish(snapshot)
+
+    def second_passes(loop: Loop) -> None:
+        bench.clock.now += 1.0
+        if bench.shard.sequence == 70:
+            go_on.set()
+            written()
+        bench.watch(loop)
+
+    bench.checkpoints.publish = slow  # type: ignore[method-assign]  # takes its time
+    bench.live.seek(bench.shard.positions.values())
+    bench.loop.run(lambda: False, {("t", 0): 80}, second_passes)
+    assert bench.published == [0, 30]
+    assert bench.saved == 80
+    assert [commit[0] for commit in bench.log.commits] == [{0: 30}, {0: 80}]
+
+
+def test_an_owner_that_was_fenced_while_it_wrote_stops(make: Make) -> None:
+    bench = make(every=0.0)
+    heir = make()
+    with pytest.raises(FencedError):
+        bench.run()
+    assert heir.saved == 0
 
 
 def test_nothing_taken_is_nothing_to_save(make: Make) -> None:
