@@ -39,6 +39,7 @@ def entries_of(block: Block, answers: Predictions, task: Task, lineage: int) -> 
         entries.sequences += [block.start + 1 + place for place in places]
         entries.offsets += [block.run.offsets[place] for place in places]
         entries.times += [block.run.times[place] for place in places]
+    entries.top = block.end
     return entries
 
 

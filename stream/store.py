@@ -48,7 +48,9 @@ class Entries(Sequence[Entry]):
     Parameters
     ----------
     lineage, topic, partition
-        Of all; the other parameters are lists, see `Entry`.
+        Of all; the parameters that follow are lists, see `Entry`.
+    top
+        The sequence up to which each is the last of its key; None where that is not known.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Entries(Sequence[Entry]):
         sequences: list[int],
         offsets: list[int],
         times: list[int],
+        top: int | None = None,
     ) -> None:
+        self.top = top
         self.lineage, self.topic, self.partition = lineage, topic, partition
         self.keys, self.predictions, self.probabilities = keys, predictions, probabilities
         self.sequences, self.offsets, self.times = sequences, offsets, times
@@ -116,6 +120,7 @@ class Entries(Sequence[Entry]):
             self.sequences[part],
             self.offsets[part],
             self.times[part],
+            self.top,
         )
 
 

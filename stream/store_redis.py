@@ -99,6 +99,7 @@ class RedisStore:
             raise StoreError(f"wanted a name without braces, got {name!r}: rename the service")
         self._apart = partition is not None
         self._owner = f"alluvia:{{{name}}}:owner" + (f"/{partition}" if self._apart else "")
+        self._newest = f"alluvia:{{{name}}}:newest"
         self._prefix = f"alluvia:{{{name}}}:prediction:"
         self._ttl = str(ttl_ms or 0)
         self._place = place(url)
@@ -112,7 +113,8 @@ class RedisStore:
     def claim(self, epoch: int) -> None:
         """Become the owner; see `Store.claim`. The same epoch may be claimed again."""
         self._epoch = epoch
-        self._call(lambda: [("FCALL", _CLAIM, 1, self._owner, epoch)])
+        apart = int(self._apart)
+        self._call(lambda: [("FCALL", _CLAIM, 2, self._owner, self._newest, epoch, apart)])
         self._compare()
 
     def put(self, entries: Sequence[Entry]) -> int:
@@ -157,8 +159,12 @@ class RedisStore:
 
     def _calls(self, entries: Entries) -> Iterator[Command]:
         """Yield the guarded calls that write entries, some keys each."""
-        about = (self._epoch, self._ttl, self._apart)
-        source = (str(entries.lineage), entries.topic, str(entries.partition))
+        top = max(entries.sequences, default=0) if entries.top is None else entries.top
+        about = (
+            *(self._epoch, self._ttl, self._apart),
+            *(str(entries.lineage), entries.topic, str(entries.partition)),
+            *(str(top), entries.top is not None),
+        )
         keys = [self._prefix + key for key in entries.keys]
         columns = (
             entries.predictions,
@@ -168,8 +174,8 @@ class RedisStore:
         for start in range(0, max(len(keys), 1), _CHUNK):  # none still meets the guard
             part = slice(start, start + _CHUNK)
             some = keys[part]
-            payload = self._encode((*about, *source, *(column[part] for column in columns)))
-            yield "FCALL", _PUT, len(some) + 1, self._owner, *some, payload
+            payload = self._encode((*about, *(column[part] for column in columns)))
+            yield "FCALL", _PUT, len(some) + 2, self._owner, self._newest, *some, payload
 
     def _compare(self) -> None:
         """Notice a server that is another process than before: it may have forgotten something."""

@@ -22,7 +22,9 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.services
 
-COMMANDS = "+fcall +function|load +get +set +hmget +hset +hdel +pexpire +unlink +info".split()
+COMMANDS = (
+    "+fcall +function|load +get +set +hmget +hset +hdel +pexpire +unlink +info +dbsize".split()
+)
 
 
 def free_port() -> int:
