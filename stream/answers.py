@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from learners.base import PREDICT, Label, Predictions, Task
+from learners.base import PREDICT, Classes, Floats, Label, Predictions, Task
 from stream.block import Block
 from stream.log import Message
 from stream.store import Entries, Entry
@@ -106,35 +107,37 @@ def _entries(
     rows: list[int],
 ) -> Entries:
     """Return an entry for each of some rows, under these keys."""
-    places = list(map(block.places.__getitem__, rows))
+    run, whole = block.run, len(rows) == len(block.places)
+    places = block.places if whole else list(map(block.places.__getitem__, rows))
+    taken = slice(None) if whole else np.array(rows, np.int64)
+    times = block.examples.time[taken]
     return Entries(
         lineage,
-        block.run.topic,
-        block.run.partition,
+        run.topic,
+        run.partition,
         keys,
-        _texts(block, answers, task, rows),
-        _probabilities(block, answers, rows),
+        _texts(answers.value[taken], task, block.examples.classes),
+        _probabilities(answers, taken, block.examples.classes),
         list(map((block.start + 1).__add__, places)),
-        list(map(block.run.offsets.__getitem__, places)),
-        block.examples.time[rows].tolist(),
+        list(map(run.offsets.__getitem__, places)),
+        times.tolist(),
     )
 
 
-def _texts(block: Block, answers: Predictions, task: Task, rows: list[int]) -> list[str]:
-    values = answers.value[rows]
+def _texts(values: Floats, task: Task, classes: Classes) -> list[str]:
     if task is not Task.CLASSIFICATION:
         return [repr(value) if math.isfinite(value) else UNANSWERED for value in values.tolist()]
-    labels = [*(json.dumps(label) for label in block.examples.classes.labels), UNANSWERED]
+    labels = [*(json.dumps(label) for label in classes.labels), UNANSWERED]
     codes = np.where(np.isnan(values), -1.0, values).astype(np.int64)
     return list(map(labels.__getitem__, codes.tolist()))
 
 
-def _probabilities(block: Block, answers: Predictions, rows: list[int]) -> list[str]:
+def _probabilities(answers: Predictions, rows: Any, classes: Classes) -> list[str]:
     # Before the first label there is no class, and a probability of none.
     proba = None if answers.proba is None else answers.proba[rows]
     if proba is None or not proba.size:
-        return [""] * len(rows)
-    names = [f"{json.dumps(name_of(label))}:" for label in block.examples.classes.labels]
+        return [""] * len(answers.value[rows])
+    names = [f"{json.dumps(name_of(label))}:" for label in classes.labels]
     # All numbers of a class are written in one call, which takes half the time of one for each.
     columns = [msgspec.json.encode(column).decode()[1:-1].split(",") for column in proba.T.tolist()]
     if (proba > 0.0).all():
