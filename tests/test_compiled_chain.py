@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from river import linear_model, naive_bayes, preprocessing
 
 from ensembles.rolling import RollingClassifier
-from learners.compiled.chain import Chain
+from learners.base import Classes, Examples
+from learners.compiled.chain import PIECE, Chain
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
+from learners.errors import LearnerFailedError
 from learners.roads import as_learner
 from stream.config import Config
 from stream.model import build, describe
-from tests.twins import same, stream
+from tests.twins import agree, same, stream
 
 SCALED = preprocessing.StandardScaler() | linear_model.LogisticRegression()
 
@@ -56,3 +59,14 @@ def test_what_has_learned_is_not_compiled() -> None:
     trained.learn_one({"x": 1.0}, "a")
     with pytest.raises(NoTwinError, match="that has learned"):
         compiled(trained)
+
+
+@pytest.mark.slow
+def test_a_block_of_many_pieces_is_one_block() -> None:
+    agree(SCALED, stream(1, PIECE + 300, classes=3))
+    agree(linear_model.SoftmaxRegression(), stream(1, 2 * PIECE + 1, classes=4))
+    rows: list[dict[str, Any]] = [{"a": 1.0}] * (PIECE + 7)
+    rows[-2] = {"b": "red"}
+    with pytest.raises(LearnerFailedError) as failed:
+        compiled(SCALED).predict_learn(Examples.of(rows, np.zeros(len(rows)), Classes("ab")))
+    assert failed.value.row == len(rows) - 2

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from river import linear_model, optim, preprocessing
 
 from learners.base import Classes, Examples, Task
+from learners.compiled.chain import Chain
 from learners.compiled.pipeline import compiled
-from learners.compiled.twins import NoTwinError
+from learners.compiled.twins import NoTwinError, twin_of
 from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
-from tests.twins import agree, indifferent_to_cuts, stream
+from tests.twins import agree, cut, indifferent_to_cuts, stream
 
 losses, schedulers, initializers = optim.losses, optim.schedulers, optim.initializers
 Logistic, Linear = linear_model.LogisticRegression, linear_model.LinearRegression
@@ -59,21 +60,38 @@ LINEAR = {
     "poisson": Linear(loss=losses.Poisson(), clip_gradient=2.0),
     "ftrl": Linear(optim.FTRLProximal()),
 }
+SOFTMAX = {
+    name: linear_model.SoftmaxRegression(rule.clone(), l2=0.01) for name, rule in OPTIMISERS.items()
+}
+MARGINS = {
+    **{f"pa {mode}": linear_model.PAClassifier(0.1, mode) for mode in range(3)},
+    **{f"pa of numbers {mode}": linear_model.PARegressor(0.1, mode, 0.2) for mode in range(3)},
+    "pa through the origin": linear_model.PAClassifier(0.1, learn_intercept=False),
+    "alma": linear_model.ALMAClassifier(),
+    "alma of 3": linear_model.ALMAClassifier(p=3, alpha=0.7),
+}
 MODELS: dict[str, Any] = (
     {f"optimizer {name}": Logistic(rule, l2=0.01) for name, rule in OPTIMISERS.items()}
     | {f"logistic {name}": model for name, model in LOGISTIC.items()}
     | {f"linear {name}": model for name, model in LINEAR.items()}
+    | {f"softmax {name}": model for name, model in SOFTMAX.items()}
+    | MARGINS
     | {
         "scaled": preprocessing.StandardScaler() | Logistic(),
+        "scaled, with l2": preprocessing.StandardScaler()
+        | Logistic(optim.SGD(schedulers.InverseScaling(0.2)), losses.Hinge(), l2=0.05),
+        "scaled numbers": preprocessing.StandardScaler() | Linear(),
+        "scaled, with momentum": preprocessing.StandardScaler() | Logistic(optim.Momentum()),
         "centred": preprocessing.StandardScaler(with_std=False) | Logistic(),
     }
 )
 pytestmark = pytest.mark.slow
 
 
-def rows_for(model: Any, seed: int, classes: int = 2) -> Examples:
-    task = compiled(model).task
-    return stream(seed, 200, task, classes, weights=True)
+def rows_for(model: Any, seed: int) -> Examples:
+    twin = compiled(model)
+    classes = 2 if twin.two_classes else 4
+    return stream(seed, 200, twin.task, classes, weights=twin.takes_weight)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -88,6 +106,17 @@ def test_a_twin_answers_as_river_does(name: str, seed: int) -> None:
 @settings(max_examples=2, deadline=None)
 def test_cuts_change_nothing(name: str, seed: int) -> None:
     indifferent_to_cuts(compiled(MODELS[name]), rows_for(MODELS[name], seed), seed)
+
+
+@pytest.mark.parametrize("name", ["scaled", "scaled, with l2", "scaled numbers"])
+def test_scaling_and_learning_in_one_pass_is_bit_for_bit_the_same(name: str) -> None:
+    model, rows = MODELS[name], rows_for(MODELS[name], 5)
+    stage, last = model.steps.values()
+    apart = Chain([twin_of(stage)], twin_of(last), model).predict_learn(rows)
+    together, _ = cut(compiled(model), rows, 1)
+    np.testing.assert_array_equal(together.value, apart.value)
+    if apart.proba is not None:
+        np.testing.assert_array_equal(together.proba, apart.proba)
 
 
 @pytest.mark.parametrize("name", ["plain", "l1"])
@@ -119,11 +148,14 @@ def test_a_row_on_which_river_raises_fails_alike() -> None:
         (Logistic(initializer=initializers.Normal(seed=1)), "Normal"),
         (Logistic(optim.FTRLProximal(), l1=0.1), "l1"),
         (Linear(loss=losses.Hinge()), "Hinge"),
+        (linear_model.ALMAClassifier(p=1), "p 1"),
+        (linear_model.PAClassifier(C=0, mode=2), "C 0"),
+        (linear_model.SoftmaxRegression(loss=losses.CrossEntropy({"a": 2.0})), "CrossEntropy"),
         (preprocessing.StandardScaler(window_size=3) | Logistic(), "window_size"),
         (preprocessing.RobustScaler() | Logistic(), "RobustScaler"),
         (
             preprocessing.StandardScaler._from_state({"a": 1}, {"a": 1.0}, {"a": 1.0}) | Logistic(),
-            "learned already",
+            "has learned",
         ),
     ],
 )

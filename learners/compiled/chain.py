@@ -24,6 +24,9 @@ from learners.compiled.sides import Sides
 from learners.errors import LearnerFailedError, StateError, no_weights
 from learners.from_river import name_of
 
+PIECE = 4_096
+"""A block of more rows goes through in pieces of so many, which stay in the processor's cache."""
+
 
 class Stage(Protocol):
     """A transformer: makes other columns of a block, and learns from it."""
@@ -143,6 +146,23 @@ class Chain:
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
+        if len(rows) <= PIECE:
+            return self._predict_learn(rows)
+        rows.table()
+        answers = []
+        for start in range(0, len(rows), PIECE):
+            try:
+                answers.append(self._predict_learn(rows[start : start + PIECE]))
+            except LearnerFailedError as error:
+                raise LearnerFailedError(str(error), start + error.row) from error
+        probas = [part.proba for part in answers if part.proba is not None]
+        return Predictions(
+            np.concatenate([part.value for part in answers]),
+            np.concatenate(probas) if probas else None,
+            {PIECE * i + row: why for i, p in enumerate(answers) for row, why in p.refused.items()},
+        )
+
+    def _predict_learn(self, rows: Examples) -> Predictions:
         if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
             raise no_weights(self.name)
         if self.task is not Task.CLASSIFICATION:

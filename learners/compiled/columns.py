@@ -49,7 +49,8 @@ class Columns:
     def match_all(self, flow: Flow) -> tuple[list[Any], Floats, Floats, Floats]:
         """Return names, `asked`, `taught` and values, at the end the columns only asked about.
 
-        To a stage they are worth what a new column starts with, and nothing is kept of them.
+        To a stage they are worth what a new column starts with. It gives the values back to
+        `keep`, which leaves those at the end out.
         """
         if flow.names == self._fields.names:
             return flow.names, flow.asked, flow.taught, self.values
@@ -59,9 +60,7 @@ class Columns:
         if not strange:
             return self.names, asked, taught, self.values
         more = flow.asked[:, strange]
-        # No row taught them: the values at the end stay what they are here.
         wide = np.hstack((self.values, np.repeat(self._first, len(strange), axis=1)))
-        self.values = wide[:, : len(self.names)]
         names = self.names + [flow.names[j] for j in strange]
         return (
             names,
@@ -69,6 +68,11 @@ class Columns:
             np.hstack((taught, np.full_like(more, np.nan))),
             wide,
         )
+
+    def keep(self, values: Floats) -> None:
+        """Go on with the values that `match_all` gave."""
+        if values is not self.values:
+            self.values = np.ascontiguousarray(values[:, : len(self.names)])
 
     def state(self) -> State:
         """See `learners.compiled.chain.Stage`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.base import LEARN
+from learners.base import LEARN, PREDICT
 from learners.errors import LearnerFailedError
 from learners.table import MISSING, Codes, Floats
 
@@ -88,11 +88,14 @@ class Flow:
             self.weight,
         )
 
-    def only_numbers(self, name: str) -> None:
-        """Raise what an estimator of this name comes to at the first row with a string."""
+    def only_numbers(self, name: str, of: int = PREDICT | LEARN) -> None:
+        """Raise what an estimator of this name comes to at the first row with a string.
+
+        Where `of` is LEARN, it does not look at the string of a row that is only asked about.
+        """
         if not self.categories:
             return
-        rows, places = np.nonzero((self.codes != MISSING) & (self.op != 0)[:, None])
+        rows, places = np.nonzero((self.codes != MISSING) & (self.op & of != 0)[:, None])
         if len(rows):
             row, place = int(rows[0]), int(places[0])
             word = self.words[place][self.codes[row, place]]

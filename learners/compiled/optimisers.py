@@ -57,6 +57,8 @@ class Rule(NamedTuple):
         Of learning.
     bound, base
         Where the step of AdaBound ends, and the learning rate which that is for.
+    rated
+        Whether river's optimiser can tell its learning rate, which l1 asks for.
     """
 
     code: int
@@ -64,11 +66,11 @@ class Rule(NamedTuple):
     rate: Rate
     bound: float = 0.0
     base: float = 1.0
+    rated: bool = True
 
-    @property
-    def has_rate(self) -> bool:
-        """Whether it has a learning rate at all."""
-        return self.code != FTRL
+    def numbers(self) -> tuple[float, ...]:
+        """Return what `step` reads."""
+        return (float(self.code), *self.parameters, self.base)
 
 
 def rule_of(optimizer: Any) -> Rule:
@@ -79,6 +81,9 @@ def rule_of(optimizer: Any) -> Rule:
     NoTwinError
         It has none.
     """
+    if type(optimizer) is optim.Averager:
+        # River's models go on with the weights that it averages, never with the average.
+        return rule_of(optimizer.optimizer)._replace(rated=False)
     found = _RULES.get(type(optimizer))
     if found is None:
         raise NoTwinError(f"the optimizer {type(optimizer).__name__}")
@@ -92,7 +97,7 @@ def rule_of(optimizer: Any) -> Rule:
             raise NoTwinError(f"the optimizer {type(optimizer).__name__} with {name} {value!r}")
     parameters = (*values, *[0.0] * (4 - len(values)))
     if code == FTRL:
-        return Rule(code, parameters, (0.0, 0.0, 0.0))
+        return Rule(code, parameters, (0.0, 0.0, 0.0), rated=False)
     rate = rate_of(optimizer.lr)
     if code == ADABOUND:
         if optimizer.base_lr == 0.0:

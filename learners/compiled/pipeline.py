@@ -12,14 +12,17 @@ import learners.compiled.encoding
 import learners.compiled.half_space
 import learners.compiled.hashing
 import learners.compiled.linear
+import learners.compiled.margins
 import learners.compiled.mondrian
 import learners.compiled.neighbors
 import learners.compiled.norms
 import learners.compiled.scaling
 import learners.compiled.selection
+import learners.compiled.softmax
 import learners.compiled.union  # noqa: F401  # these register their twins
 from learners.base import Label
 from learners.compiled.chain import Chain
+from learners.compiled.scaled import ScaledLinear
 from learners.compiled.twins import NoTwinError, twin_of
 from learners.digests import digest
 
@@ -63,7 +66,7 @@ def compiled(estimator: Any, positive: Label | None = None, classes: Sequence[La
     untrained = estimator.clone()
     if digest(untrained) != digest(estimator):
         open_seed = digest(untrained) != digest(estimator.clone())
-        raise NoTwinError(
-            f"an estimator {'without a seed' if open_seed else 'that has learned already'}"
-        )
+        raise NoTwinError(f"an estimator {'without a seed' if open_seed else 'that has learned'}")
+    if stages and ScaledLinear.suits(stages[-1], model):
+        model = ScaledLinear(stages.pop(), model)
     return Chain(stages, model, estimator, positive, classes)

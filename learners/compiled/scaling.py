@@ -31,28 +31,29 @@ class Scaler:
     """
 
     def __init__(self, kernel: Callable[..., None], first: Sequence[float]) -> None:
-        self._kernel, self._first = kernel, first
-        self._columns = Columns(first)
+        self.kernel, self._first = kernel, first
+        self.columns = Columns(first)
 
     def run(self, flow: Flow) -> Flow:
         """See `learners.compiled.chain.Stage`."""
         flow.only_numbers("a scaler")
-        names, x_asked, x_taught, values = self._columns.match_all(flow)
+        names, x_asked, x_taught, values = self.columns.match_all(flow)
         asked, taught = np.empty(x_asked.shape), np.empty(x_asked.shape)
-        self._kernel(x_asked, x_taught, flow.op, values, asked, taught)
+        self.kernel(x_asked, x_taught, flow.op, values, asked, taught)
+        self.columns.keep(values)
         return flow.numbers(names, asked, taught)
 
     def fresh(self) -> Scaler:
         """See `learners.compiled.chain.Stage`."""
-        return Scaler(self._kernel, self._first)
+        return Scaler(self.kernel, self._first)
 
     def state(self) -> State:
         """See `learners.compiled.chain.Stage`."""
-        return self._columns.state()
+        return self.columns.state()
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Stage`."""
-        self._columns.restore(state)
+        self.columns.restore(state)
 
 
 @twin(preprocessing.StandardScaler)
@@ -60,7 +61,7 @@ def _standard(estimator: preprocessing.StandardScaler) -> Scaler:
     if estimator.window_size is not None:
         raise NoTwinError("StandardScaler with window_size")
     if estimator.with_std:
-        return Scaler(_standardise, (0.0, 0.0, 0.0))
+        return Scaler(standardise, (0.0, 0.0, 0.0))
     return Scaler(_centre, (0.0, 0.0))
 
 
@@ -83,7 +84,7 @@ def _max_abs(estimator: preprocessing.MaxAbsScaler) -> Scaler:
 
 
 @njit
-def _standardise(
+def standardise(
     x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
 ) -> None:
     """Learn by Welford's moments (Technometrics, 1962); no spread at all gives 0."""

@@ -122,11 +122,11 @@ def _tell(
 ) -> None:
     """Fill in the class codes of the sides answered, and their probabilities."""
     for i in range(start, end):
-        answers[i] = math.nan
-        if value[i] == value[i] and codes[int(value[i])] >= 0:
-            answers[i] = codes[int(value[i])]
+        side = -1 if value[i] != value[i] else int(value[i])
+        answers[i] = math.nan if side < 0 or codes[side] < 0 else codes[side]
         if len(whole):
-            whole[i] = 0.0
-            for side in range(2):
-                if value[i] == value[i] and codes[side] >= 0:
-                    whole[i, codes[side]] = chances[i, side]
+            for k in range(whole.shape[1]):
+                whole[i, k] = 0.0
+            for one in range(2):
+                if side >= 0 and codes[one] >= 0:
+                    whole[i, codes[one]] = chances[i, one]
