@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -21,4 +21,13 @@ class Pool(Protocol):
         LearnerError
             Something cannot be sent, or a worker has ended.
         """
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A learner that can have its work done elsewhere."""
+
+    def share(self, pool: Pool) -> None:
+        """Have what is independent done in a pool from now on, with the same results."""
         ...

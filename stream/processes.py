@@ -32,9 +32,13 @@ class Processes:
     """
 
     def __init__(self, count: int, prepare: Callable[[], object]) -> None:
+        self.count = count
         self._executor = concurrent.futures.ProcessPoolExecutor(
             count, multiprocessing.get_context("spawn"), _begin, (prepare,)
         )
+        # They load what they need while the owner does.
+        for _ in range(count):
+            self._executor.submit(int)
         self._folder = tempfile.TemporaryDirectory(prefix="alluvia-")
         self._runs = 0
 
