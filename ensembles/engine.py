@@ -66,20 +66,18 @@ class Ensemble:
 
         A record of weight 0 teaches nothing and is not counted as learned.
         """
-        if not rows.weight.all():
-            op = np.where(rows.weight == 0, rows.op & PREDICT, rows.op).astype(np.uint8)
-            rows = rows.with_op(op)
+        rows = without_idle(rows)
         pieces: list[Predictions] = []
         refused: dict[int, str] = {}
         start, n = 0, len(rows)
         while start < n:
             part = rows[start : start + self.window.reach(rows.op[start:])]
-            taken, reason = self.open.learner.admit(part)
+            taken, reason = self._admitted(part, start)
             if taken:
                 pieces.append(self._roll(part[:taken], start))
             elif not part.op[0] & LEARN:
                 taken = 1
-                pieces.append(self._vote(part[:1], self._answers(part[:1])))
+                pieces.append(self._vote(part[:1], self._answers(part[:1], start)))
             elif not self._begin_with(part[:1]):
                 taken = 1
                 refused[start] = reason
@@ -185,8 +183,8 @@ class Ensemble:
             if self.rules.go_on:
                 answers = [member.go_on(both) for member in self.closed]
             else:
-                answers = self._answers(rows)
-            answers.append(self.open.learner.predict_learn(both))
+                answers = self._answers(rows, start)
+            answers.append(self._learned(both, start))
         except LearnerFailedError as error:
             error.row += start
             raise
@@ -195,7 +193,15 @@ class Ensemble:
             self._count(rows, learned)
         return answer
 
-    def _answers(self, rows: Examples) -> list[Predictions]:
+    def _admitted(self, rows: Examples, start: int) -> tuple[int, str]:
+        """Return what the open member says of rows at a place of the block, see `admit`."""
+        return self.open.learner.admit(rows)
+
+    def _learned(self, rows: Examples, start: int) -> Predictions:
+        """Let the open member answer and learn rows that lie at a place of the block."""
+        return self.open.learner.predict_learn(rows)
+
+    def _answers(self, rows: Examples, start: int) -> list[Predictions]:
         """Return what the closed members answer; a record just asked about is not asked again.
 
         Where closed members go on, what they answered just now says nothing.
@@ -203,7 +209,7 @@ class Ensemble:
         single = len(rows) == 1 and not self.rules.go_on
         if single and self._last and self._last.is_for(rows, self.closed):
             return list(self._last.answers)
-        asked = rows.with_op(np.full(len(rows), PREDICT, np.uint8))
+        asked = only_asked(rows)
         answers = [member.answer(asked) for member in self.closed]
         if single:
             self._last = Asked.of(rows, self.closed, answers)
@@ -292,3 +298,15 @@ class Ensemble:
             return
         members = [*self.closed, self.open]
         self.closed = members[max(0, len(members) - self.rules.keep) :]
+
+
+def without_idle(rows: Examples) -> Examples:
+    """Return the rows; what has no weight is not learned."""
+    if rows.weight.all():
+        return rows
+    return rows.with_op(np.where(rows.weight == 0, rows.op & PREDICT, rows.op).astype(np.uint8))
+
+
+def only_asked(rows: Examples) -> Examples:
+    """Return the rows, to be predicted and not learned."""
+    return rows.with_op(np.full(len(rows), PREDICT, np.uint8))

@@ -17,6 +17,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ensembles.ballot import Rules
 from ensembles.engine import Ensemble
 from ensembles.members import make_learner
+from ensembles.parallel import ParallelEnsemble
+from ensembles.pool import Pool
 from ensembles.votes import VOTES
 from learners.base import (
     LEARN,
@@ -50,6 +52,7 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     random_state: Any
 
     _ensemble: Ensemble | None = None
+    _pool: Pool | None = None
     _classes: Classes
 
     @property
@@ -101,6 +104,15 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         ensemble = self._begun()
         ensemble.restore(state)
         self._classes = Classes(ensemble.known)
+
+    def share(self, pool: Pool) -> None:
+        """Have windows learned side by side in a pool from now on, with the same results.
+
+        Members must be frozen when they close.
+        """
+        state = self.state()
+        self._pool = pool
+        self.restore(state)
 
     def learn_many(self, X: pd.DataFrame, y: pd.Series) -> None:
         """Learn the rows of a data frame in order, as `learn_one` does one after the other."""
@@ -157,7 +169,11 @@ class RollingEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 classes,
                 self.window,
             )
-            self._ensemble = Ensemble(make, rules, classes or ())
+            if self._pool is None:
+                self._ensemble = Ensemble(make, rules, classes or ())
+            else:
+                self._ensemble = ParallelEnsemble(make, rules, classes or ())
+                self._ensemble.pool = self._pool
             self._classes = Classes(classes or ())
         return self._ensemble
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from ensembles.pool import Shares
 from learners.base import Classes
 from stream.config import Config, load
 from stream.decode import Decoder
@@ -16,6 +17,7 @@ from stream.join import Join
 from stream.log import Bounds, Log, Place
 from stream.model import build
 from stream.phase import Phase
+from stream.processes import Processes
 from stream.score import Scores
 from stream.score_metrics import named_metrics
 from stream.session import Enter, Order, Session, Stop, Watch
@@ -23,6 +25,8 @@ from stream.shard import Shard
 from stream.sources import open_logs
 from stream.store_kinds import open_store
 
+WINDOWS = 16
+"""Windows that each process of a pool is given at once."""
 JOIN_TIMEOUT = 0.5
 QUIET_TRIES = 10
 
@@ -43,6 +47,8 @@ class Service:
     accept_gap
         Whether to go on where the log no longer holds the next record; the model's lineage ends
         there, and another begins.
+    pool
+        Where the windows of a rolling ensemble are learned side by side.
 
     Examples
     --------
@@ -57,11 +63,13 @@ class Service:
         logs: Sequence[Log] = (),
         order: Order | None = None,
         accept_gap: bool = False,
+        pool: Processes | None = None,
     ) -> None:
         self.config = config
         self._given = logs
         self._order = order
         self._accept_gap = accept_gap
+        self._pool = pool
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -111,9 +119,9 @@ class Service:
             stack.callback(store.close)
             if until_end:
                 until = ends_in({log.topic: log.bounds() for log in logs})
-            shard = new_shard(self.config)
+            shard = self._shard()
             while assigned(logs, stop, enter):
-                shard = new_shard(self.config)
+                shard = self._shard()
                 session = Session(
                     self.config, shard, logs, store, stop, self._order, self._accept_gap
                 )
@@ -121,6 +129,31 @@ class Service:
                     session.run(watch, start, until, enter)
                     break
             return shard
+
+    def _shard(self) -> Shard:
+        shard = new_shard(self.config)
+        if self._pool is not None:
+            spread(shard, self.config, self._pool)
+        return shard
+
+
+def spread(shard: Shard, config: Config, pool: Processes) -> None:
+    """Have a shard's windows learned in a pool.
+
+    Raises
+    ------
+    ConfigError
+        Its learner has no windows, or none that are learned by themselves.
+    """
+    window = config.model.window
+    if window is None or window.on_close != "freeze" or not isinstance(shard.learner, Shares):
+        raise ConfigError(
+            "wanted members that learn their windows by themselves, to learn them in several "
+            'processes, got others: set [model.window] with on_close = "freeze", or replay in one '
+            "process"
+        )
+    shard.learner.share(pool)
+    shard.least = WINDOWS * pool.count * window.records
 
 
 def new_shard(config: Config) -> Shard:

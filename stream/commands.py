@@ -64,6 +64,12 @@ From = Annotated[
 To = Annotated[
     str | None, typer.Option("--to", metavar="Y", help="Offset or RFC 3339 time to end before.")
 ]
+ProcessCount = Annotated[
+    int,
+    typer.Option(
+        "--processes", metavar="N", min=1, help="Learn the windows of an ensemble in so many."
+    ),
+]
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="Name of the replayed model.")]
 
 app = typer.Typer(
@@ -183,6 +189,7 @@ def replay(
     journal: FromJournal = False,
     first: From = None,
     end: To = None,
+    processes: ProcessCount = 1,
 ) -> None:
     """Run history through the same loop into a model of its own, which keeps its own name.
 
@@ -196,7 +203,7 @@ def replay(
         )
     if journal and (first or end):
         raise typer.BadParameter("wanted no bounds with --journal: it is replayed as a whole")
-    _do("replay", "replay", config, name, files or [], first, end, journal)
+    _do("replay", "replay", config, name, files or [], first, end, journal, processes)
 
 
 @app.command()

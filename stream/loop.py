@@ -80,7 +80,7 @@ class Loop:
         self._every = every
         self._records = records
         self._clock = clock
-        self._block = USUAL
+        self._block = max(USUAL, min(shard.least, LARGEST))
         self.stall = 0.0
         self.saved_at = self._begun = self._tidied = clock()
         self._journal, self._ordered, self._rescue = journal, ordered, rescue
@@ -261,7 +261,7 @@ class Loop:
         if seconds < SHORT:
             self._block = min(2 * self._block, LARGEST)
         elif seconds > TOO_LONG or (seconds > LONG and self._block > USUAL):
-            self._block = max(self._block // 2, SMALLEST)
+            self._block = max(self._block // 2, SMALLEST, min(self.shard.least, LARGEST))
 
     def _tidy(self) -> None:
         """Look for garbage once a second: it goes over all that the blocks at hand hold."""

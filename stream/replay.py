@@ -24,7 +24,9 @@ from stream.journal_segment import chain
 from stream.log import Log, Place
 from stream.manifest import Position
 from stream.merge import Merge
+from stream.model import build
 from stream.process import Interruption
+from stream.processes import Processes
 from stream.report import Pace
 from stream.runner import Display, display, summarize
 from stream.sections import PredictionsConfig
@@ -45,11 +47,13 @@ def replay(
     first: str | None,
     end: str | None,
     journal: bool = False,
+    processes: int = 1,
 ) -> None:
     """Replay files, or the service's topics if there are none, and print a summary.
 
     The partitions of topics are taken in the order that the merge rule gives them, or with
-    `journal` in the one that the service took them in.
+    `journal` in the one that the service took them in. With several `processes` the windows of a
+    rolling ensemble are learned side by side; the results are the same.
 
     Raises
     ------
@@ -60,8 +64,13 @@ def replay(
     stop.listen()
     original = load(path)
     config = renamed(original, name)
-    asked = _Asked(first, end, journal, bool(files), stop)
     with contextlib.ExitStack() as stack:
+        pool = None
+        if processes > 1:
+            pool = stack.enter_context(
+                contextlib.closing(Processes(processes, partial(build, original)))
+            )
+        asked = _Asked(first, end, journal, bool(files), stop, pool)
         logs = _history(original, files)
         for log in logs:
             stack.callback(log.close)
@@ -79,6 +88,7 @@ class _Asked(NamedTuple):
     journal: bool
     files: bool
     stop: Interruption
+    pool: Processes | None
 
 
 def _replay_each(original: Config, config: Config, logs: Sequence[Log], asked: _Asked) -> None:
@@ -104,7 +114,7 @@ def _replay_each(original: Config, config: Config, logs: Sequence[Log], asked: _
 
 def _replay(original: Config, config: Config, logs: Sequence[Log], asked: _Asked) -> None:
     """Replay into one model."""
-    first, end, journal, files, stop = asked
+    first, end, journal, files, stop, pool = asked
     if journal:
         entries, begin = journalled(original, logs)
         until: dict[Place, int] | None = None
@@ -122,7 +132,7 @@ def _replay(original: Config, config: Config, logs: Sequence[Log], asked: _Asked
             order = partial(History, entries)
         elif not files:
             order = partial(_merged, until or {})
-        shard = Service(config, logs, order).run(False, stop, watch, begin, until)
+        shard = Service(config, logs, order, pool=pool).run(False, stop, watch, begin, until)
     if stop():
         print(f"{config.name}: interrupted; the same command goes on from here", file=sys.stderr)
     summarize(config, shard, pace)

@@ -41,6 +41,8 @@ class Shard:
         Records to be set aside unseen, each with the reason.
     late_skips
         Records to be set aside when they would be learned after they waited for a label.
+    least
+        The fewest records that are best taken at once, where there are as many.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Shard:
         self.counts = dict.fromkeys(COUNTS, 0)
         self.skips: dict[tuple[str, int, int], str] = {}
         self.late_skips: dict[tuple[str, int, int], str] = {}
+        self.least = 0
 
     def take(self, came: Run | Tick) -> tuple[Block, Predictions]:
         """Decode a run, answer and learn its rows, score the answers, and move on past it."""
