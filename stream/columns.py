@@ -116,8 +116,10 @@ class ColumnReader:
         parts = {record.key: str | int, record.time: int | str, record.weight: float}
         fields: list[tuple[str, Any]] = [(n, t) for n, t in parts.items() if n is not None]
         optional = {name: _TYPES[kind] for name, kind in self._kinds.items()}
-        unread = (*record.leave_out, *([record.id] if record.id else ()))
-        optional |= dict.fromkeys(unread, msgspec.Raw)
+        # Of an object that is left out what lies inside is not.
+        optional |= dict.fromkeys(record.leave_out, str | float | int | bool | list[Any] | None)
+        if record.id is not None:
+            optional[record.id] = Any
         if record.label is not None:
             optional[record.label] = label
         names = [name for name, _ in fields] + list(optional)
@@ -125,10 +127,7 @@ class ColumnReader:
         return msgspec.defstruct(
             "Record",
             [(self._attributes[name], kind) for name, kind in fields]
-            + [
-                (self._attributes[name], kind, msgspec.Raw() if kind is msgspec.Raw else None)
-                for name, kind in optional.items()
-            ],
+            + [(self._attributes[name], kind, None) for name, kind in optional.items()],
             rename={attribute: name for name, attribute in self._attributes.items()},
             forbid_unknown_fields=record.take is None,
             gc=False,
