@@ -115,7 +115,9 @@ class ColumnReader:
         label = float | None if self._task is Task.REGRESSION else Any
         parts = {record.key: str | int, record.time: int | str, record.weight: float}
         fields: list[tuple[str, Any]] = [(n, t) for n, t in parts.items() if n is not None]
-        optional = {name: _TYPES[kind] for name, kind in self._kinds.items()}
+        # Of those that are taken others than the known ones are odd, but for null.
+        optional: dict[str, Any] = dict.fromkeys(record.take or (), type(None))
+        optional |= {name: _TYPES[kind] for name, kind in self._kinds.items()}
         # Of an object that is left out what lies inside is not.
         optional |= dict.fromkeys(record.leave_out, str | float | int | bool | list[Any] | None)
         if record.id is not None:
