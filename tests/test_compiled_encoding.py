@@ -120,7 +120,7 @@ def test_a_row_on_which_river_raises_fails_alike(model: Any, last: dict[str, Any
         (preprocessing.Binarizer(dtype=str), "dtype"),
         (preprocessing.MinMaxScaler(window_size=4), "window_size"),
         (preprocessing.MaxAbsScaler(window_size=4), "window_size"),
-        (preprocessing.StatImputer(("a", 0.0)), "StatImputer"),
+        (preprocessing.StatImputer(("a", 0.0)), "StatImputer: rows come without"),
     ],
 )
 def test_what_has_no_twin_says_so(stage: Any, why: str) -> None:

@@ -108,6 +108,16 @@ def test_cuts_change_nothing(name: str, seed: int) -> None:
     indifferent_to_cuts(compiled(MODELS[name]), rows_for(MODELS[name], seed), seed)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_no_rows_and_no_fields_are_taken_too(name: str) -> None:
+    twin, rows = compiled(MODELS[name]), rows_for(MODELS[name], 1)
+    twin.predict_learn(rows[:0])
+    twin.predict_learn(rows[:30])
+    assert len(twin.predict_learn(rows[:0]).value) == 0
+    bare = Examples.of([{}, {}, {"a": 1.0}], rows.y[:3], rows.classes)
+    agree(MODELS[name], bare)
+
+
 @pytest.mark.parametrize("name", ["scaled", "scaled, with l2", "scaled numbers"])
 def test_scaling_and_learning_in_one_pass_is_bit_for_bit_the_same(name: str) -> None:
     model, rows = MODELS[name], rows_for(MODELS[name], 5)

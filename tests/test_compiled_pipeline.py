@@ -12,6 +12,7 @@ from river import compose, linear_model, optim, preprocessing
 from learners.base import LEARN, PREDICT, Classes, Examples, Task
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
+from learners.digests import digest
 from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
 from tests.twins import agree, indifferent_to_cuts, stream
@@ -66,6 +67,18 @@ def test_a_twin_answers_as_river_does(name: str, seed: int) -> None:
 @settings(max_examples=3, deadline=None)
 def test_cuts_change_nothing(name: str, seed: int) -> None:
     indifferent_to_cuts(compiled(MODELS[name]), stream(seed, 200, words=WORDS), seed)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_rows_and_no_fields_are_taken_too(name: str) -> None:
+    twin = compiled(MODELS[name])
+    rows = stream(1, 50, words=WORDS)
+    twin.predict_learn(rows[:0])
+    twin.predict_learn(rows[:30])
+    before = digest(twin.estimator)
+    assert len(twin.predict_learn(rows[:0]).value) == 0
+    assert digest(twin.estimator) == before
+    agree(MODELS[name], Examples.of([{}, {}, {"a": 1.0}], np.array([0.0, 1.0, 1.0]), Classes("ab")))
 
 
 def test_numbers_are_predicted_alike() -> None:

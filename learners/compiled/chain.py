@@ -24,7 +24,7 @@ from learners.compiled.sides import Sides
 from learners.errors import LearnerFailedError, StateError, no_weights
 from learners.from_river import name_of
 
-PIECE = 4_096
+PIECE = 8_192
 """A block of more rows goes through in pieces of so many, which stay in the processor's cache."""
 
 

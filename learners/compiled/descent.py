@@ -10,7 +10,7 @@ from learners.base import LEARN, PREDICT, Floats
 from learners.compiled.flow import Ops
 from learners.compiled.jit import njit
 from learners.compiled.losses import meaning, overflows, slope
-from learners.compiled.optimisers import MEMORY, look_ahead, step
+from learners.compiled.optimisers import MEMORY, NESTEROV, look_ahead, step
 from learners.compiled.rates import rate
 
 PLAIN, GENERAL = 1, 3 + MEMORY
@@ -124,10 +124,12 @@ def general(
             pass_over(i, value, proba)
         if op[i] & LEARN:
             x = taught[i]
-            for j in range(len(x)):
-                if x[j] == x[j] and known[j] == 0.0:
-                    known[j], weights[j] = 1.0, first
-            look_ahead(int(rule[0]), rule[1], x, values)
+            if first != 0.0:
+                for j in range(len(x)):
+                    if x[j] == x[j] and known[j] == 0.0:
+                        known[j], weights[j] = 1.0, first
+            if rule[0] == NESTEROV:
+                look_ahead(rule[1], x, values)
             z = dot(weights, taught, i, totals[0])
             if overflows(code, a, y[i], z, True):
                 return i

@@ -107,12 +107,11 @@ def rule_of(optimizer: Any) -> Rule:
 
 
 @njit
-def look_ahead(code: int, rho: float, x: Floats, values: Floats) -> None:
-    """Move the weights of the features in a row before they answer it, if the optimiser does."""
-    if code == NESTEROV:
-        for j in range(len(x)):
-            if x[j] == x[j]:
-                values[0, j] -= rho * values[1, j]
+def look_ahead(rho: float, x: Floats, values: Floats) -> None:
+    """Move the weights of the features in a row to where Nesterov's momentum looks for them."""
+    for j in range(len(x)):
+        if x[j] == x[j]:
+            values[0, j] -= rho * values[1, j]
 
 
 @njit
@@ -137,8 +136,7 @@ def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> N
     w, m, v, top = values[0], values[1], values[2], values[3]
     if code == SGD:
         for j in range(len(g)):
-            if g[j] == g[j]:
-                w[j] -= lr * g[j]
+            w[j] = w[j] - lr * g[j] if g[j] == g[j] else w[j]
     elif code == MOMENTUM or code == NESTEROV:
         for j in range(len(g)):
             if g[j] == g[j]:

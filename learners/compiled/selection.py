@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from river import compose
+from river import compose, preprocessing
 
 from learners.base import LEARN, PREDICT
 from learners.compiled.chain import Stateless
@@ -132,3 +132,11 @@ def _prefixer(estimator: compose.Prefixer) -> Renamed:
 @twin(compose.Suffixer)
 def _suffixer(estimator: compose.Suffixer) -> Renamed:
     return Renamed(behind=estimator.suffix)
+
+
+@twin(preprocessing.StatImputer)
+@twin(preprocessing.PreviousImputer)
+def _imputer(estimator: Any) -> None:
+    raise NoTwinError(
+        f"{type(estimator).__name__}: rows come without what they lack, so it fills nothing in"
+    )

@@ -12,7 +12,7 @@ from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.descent import dot
 from learners.compiled.flow import Fields, Flow, Ops
 from learners.compiled.jit import njit
-from learners.compiled.optimisers import MEMORY, Rule, look_ahead, rule_of, step
+from learners.compiled.optimisers import MEMORY, NESTEROV, Rule, look_ahead, rule_of, step
 from learners.compiled.rates import rate
 from learners.compiled.twins import NoTwinError, twin
 
@@ -130,8 +130,9 @@ def _softmax(
             value[i] = best
         if op[i] & LEARN:
             own = int(y[i])
-            for k in range(known):
-                look_ahead(int(rule[0]), rule[1], taught[i], values[k])
+            if rule[0] == NESTEROV:
+                for k in range(known):
+                    look_ahead(rule[1], taught[i], values[k])
             _chances(taught, i, known, values, chances)
             if own >= known:
                 chances[own] = 0.0
