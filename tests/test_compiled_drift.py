@@ -20,8 +20,8 @@ Pair = tuple[Callable[[], Any], Callable[[], Any]]
 PAIRS: dict[str, Pair] = {
     "adwin": (ADWIN, drift.ADWIN),
     "adwin often": (
-        lambda: ADWIN(0.2, 1, 1, 1, 0),
-        lambda: drift.ADWIN(0.2, clock=1, max_buckets=1, min_window_length=1, grace_period=0),
+        lambda: ADWIN(0.2, 1, 2, 1, 0),
+        lambda: drift.ADWIN(0.2, clock=1, max_buckets=2, min_window_length=1, grace_period=0),
     ),
     "adwin wide": (
         lambda: ADWIN(0.01, 7, 9, 20),

@@ -51,9 +51,9 @@ class ADWIN:
         min_window_length: int = 5,
         grace_period: int = 10,
     ) -> None:
-        if not 0.0 < delta < 1.0 or clock < 1 or max_buckets < 1:
+        if not 0.0 < delta < 1.0 or clock < 1 or max_buckets < 2:
             raise LearnerError(
-                "wanted 0 < delta < 1, and a clock and max_buckets of 1 at least, got "
+                "wanted 0 < delta < 1, a clock of 1 and max_buckets of 2 at least, got "
                 f"{delta}, {clock} and {max_buckets}: change them"
             )
         self._rules: Rules = (delta, clock, float(min_window_length), float(grace_period))
