@@ -12,8 +12,7 @@ from river import forest
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
-from learners.compiled.growing import grown
-from learners.compiled.mondrian_trees import COUNT, SIZE, Rules, grow
+from learners.compiled.mondrian_trees import COUNT, LOW, SIZE, Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
 from learners.compiled.twister import SHEET, words_of, write
@@ -53,10 +52,10 @@ class MondrianForest:
         self._fields = Fields()
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
-        self._facts = np.zeros((trees, 1, 5))
+        self._nodes = np.zeros((trees, 1, LOW))
         self._links = np.full((trees, 1, 4), -1, np.int32)
-        self._ranges = np.zeros((trees, 1, 2, 0))
-        self._labels = np.zeros((trees, 1, 0))
+        # How many fields and labels there is room for in a node.
+        self._width = (0, 0)
         self._marks = np.tile(np.array([1, SHEET]), (trees, 1))
         seeds = random.Random(seed)
         self._words = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
@@ -71,7 +70,7 @@ class MondrianForest:
         asked, taught = self._fields.match(flow)
         learned = (flow.op & LEARN) != 0
         answered = (flow.op & PREDICT) != 0
-        if self._facts[0, 0, COUNT] == 0.0:
+        if self._nodes[0, 0, COUNT] == 0.0:
             answered[: int(learned.argmax()) + 1 if learned.any() else None] = False
         self._make_room(int(learned.sum()), width)
         answers = np.zeros((len(flow.op), width))
@@ -83,15 +82,7 @@ class MondrianForest:
             self._order(),
             -1 if numbers else self._known,
             rules,
-            (
-                self._facts,
-                self._links,
-                self._ranges,
-                self._labels,
-                self._marks,
-                self._words,
-                self._sheets,
-            ),
+            (self._nodes, self._links, self._marks, self._words, self._sheets),
             answers,
         )
         if failed >= 0:
@@ -112,60 +103,58 @@ class MondrianForest:
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
-        arrays: dict[str, Any] = {"marks": self._marks.copy(), "words": self._words.copy()}
-        sizes = self._marks[:, SIZE].tolist()
-        for name, array in self._nodes().items():
-            arrays[name] = np.concatenate(
-                [tree[:size] for tree, size in zip(array, sizes, strict=True)]
-            )
-        return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
+        used = np.arange(self._nodes.shape[1]) < self._marks[:, SIZE, None]
+        arrays: dict[str, NDArray[Any]] = {
+            "nodes": self._nodes[used],
+            "links": self._links[used],
+            "marks": self._marks.copy(),
+            "words": self._words.copy(),
+        }
+        meta = {
+            "names": list(self._fields.names),
+            "known": self._known,
+            "width": list(self._width),
+        }
+        return State(meta=meta, arrays=arrays)
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
         self._fields = Fields(state.meta["names"])
         self._known = state.meta["known"]
+        fields, labels = state.meta["width"]
+        self._width = (fields, labels)
         self._marks = state.arrays["marks"].copy()
         self._words = state.arrays["words"].copy()
         for words, sheet in zip(self._words, self._sheets, strict=True):
             write(words, sheet)
         sizes = self._marks[:, SIZE]
-        ends = np.cumsum(sizes)
-        for name in self._nodes():
-            packed = state.arrays[name]
-            array = np.zeros((len(ends), int(sizes.max()), *packed.shape[1:]), packed.dtype)
-            for tree, end, size in zip(array, ends, sizes, strict=True):
-                tree[:size] = packed[end - size : end]
-            setattr(self, f"_{name}", array)
+        used = np.arange(int(sizes.max())) < sizes[:, None]
+        self._nodes = np.zeros((*used.shape, LOW + 2 * fields + labels))
+        self._links = np.zeros((*used.shape, 4), np.int32)
+        self._nodes[used] = state.arrays["nodes"]
+        self._links[used] = state.arrays["links"]
 
-    def _nodes(self) -> dict[str, NDArray[Any]]:
-        """Return what there is of each node, by name."""
-        return {
-            "facts": self._facts,
-            "links": self._links,
-            "ranges": self._ranges,
-            "labels": self._labels,
-        }
-
-    def _make_room(self, rows: int, width: int) -> None:
-        """Make room for what that many rows can add, and for new fields and classes."""
+    def _make_room(self, rows: int, labels: int) -> None:
+        """Make room for what that many rows can add, and for new fields and labels."""
         _, (*_, cap), _ = self._parameters
-        fields, old = len(self._fields), self._facts.shape[1]
+        trees, old, _ = self._nodes.shape
         # A split adds two nodes, and takes place below the cap.
-        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, max(cap + 1, 1))
-        if room <= old:
-            room = old
-        else:
-            room = min(max(room, 2 * old), max(cap + 1, 1))
-        known = self._ranges.shape[3]
-        trees = len(self._marks)
-        self._facts = grown(self._facts, (trees, room, 5))
-        self._labels = grown(self._labels, (trees, room, width))
-        self._ranges = grown(self._ranges, (trees, room, 2, fields))
-        self._ranges[..., known:] = math.nan
-        if room > old:
-            links = np.zeros((trees, room, 4), np.int32)
-            links[:, :old] = self._links
-            self._links = links
+        most = max(cap + 1, 1)
+        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, most)
+        room = old if room <= old else min(max(room, 2 * old), most)
+        (was, had), fields = self._width, len(self._fields)
+        if (room, fields, labels) == (old, was, had):
+            return
+        nodes = np.zeros((trees, room, LOW + 2 * fields + labels))
+        links = np.zeros((trees, room, 4), np.int32)
+        low, high, end = LOW, LOW + fields, LOW + 2 * fields
+        nodes[:, :old, :low] = self._nodes[:, :, :low]
+        nodes[:, :old, low : low + was] = self._nodes[:, :, low : low + was]
+        nodes[:, :old, high : high + was] = self._nodes[:, :, low + was : low + 2 * was]
+        nodes[:, :old, end : end + had] = self._nodes[:, :, low + 2 * was :]
+        nodes[:, :old, low + was : high] = nodes[:, :old, high + was : end] = math.nan
+        links[:, :old] = self._links
+        self._nodes, self._links, self._width = nodes, links, (fields, labels)
 
     def _order(self) -> NDArray[np.int64]:
         names = self._fields.names
