@@ -12,7 +12,7 @@ from river import forest
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
-from learners.compiled.mondrian_trees import COUNT, LOW, SIZE, Rules, grow
+from learners.compiled.mondrian_trees import COUNT, LABELS, SIZE, Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
 from learners.compiled.twister import SHEET, words_of, write
@@ -52,7 +52,7 @@ class MondrianForest:
         self._fields = Fields()
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
-        self._nodes = np.zeros((trees, 1, LOW))
+        self._nodes = np.zeros((trees, 1, LABELS))
         self._links = np.full((trees, 1, 4), -1, np.int32)
         # How many fields and labels there is room for in a node.
         self._width = (0, 0)
@@ -103,10 +103,10 @@ class MondrianForest:
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
-        used = np.arange(self._nodes.shape[1]) < self._marks[:, SIZE, None]
+        sizes = self._marks[:, SIZE].tolist()
         arrays: dict[str, NDArray[Any]] = {
-            "nodes": self._nodes[used],
-            "links": self._links[used],
+            "nodes": np.concatenate([t[:n] for t, n in zip(self._nodes, sizes, strict=True)]),
+            "links": np.concatenate([t[:n] for t, n in zip(self._links, sizes, strict=True)]),
             "marks": self._marks.copy(),
             "words": self._words.copy(),
         }
@@ -121,39 +121,48 @@ class MondrianForest:
         """See `learners.compiled.chain.Model`."""
         self._fields = Fields(state.meta["names"])
         self._known = state.meta["known"]
-        fields, labels = state.meta["width"]
-        self._width = (fields, labels)
         self._marks = state.arrays["marks"].copy()
         self._words = state.arrays["words"].copy()
         for words, sheet in zip(self._words, self._sheets, strict=True):
             write(words, sheet)
-        sizes = self._marks[:, SIZE]
-        used = np.arange(int(sizes.max())) < sizes[:, None]
-        self._nodes = np.zeros((*used.shape, LOW + 2 * fields + labels))
-        self._links = np.zeros((*used.shape, 4), np.int32)
-        self._nodes[used] = state.arrays["nodes"]
-        self._links[used] = state.arrays["links"]
+        nodes, links = state.arrays["nodes"], state.arrays["links"]
+        self._width = (state.meta["width"][0], state.meta["width"][1])
+        sizes = self._marks[:, SIZE].tolist()
+        self._nodes = np.zeros((len(sizes), self._room(0), nodes.shape[1]))
+        self._links = np.zeros((len(sizes), self._room(0), 4), np.int32)
+        start = 0
+        for tree, size in enumerate(sizes):
+            self._nodes[tree, :size] = nodes[start : start + size]
+            self._links[tree, :size] = links[start : start + size]
+            start += size
+
+    def _room(self, rows: int) -> int:
+        """Return how many nodes a tree has room for when that many rows were learned.
+
+        Memory that no node has touched is not taken, so there is much from the start.
+        """
+        _, (*_, cap), _ = self._parameters
+        # A split adds two nodes, and takes place below the cap.
+        most = int(self._marks[:, SIZE].max()) + 2 * rows
+        return min(max(1 << most.bit_length(), NODES + 1), max(cap + 1, 1))
 
     def _make_room(self, rows: int, labels: int) -> None:
         """Make room for what that many rows can add, and for new fields and labels."""
-        _, (*_, cap), _ = self._parameters
-        trees, old, _ = self._nodes.shape
-        # A split adds two nodes, and takes place below the cap.
-        most = max(cap + 1, 1)
-        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, most)
-        room = old if room <= old else min(max(room, 2 * old), most)
+        trees, old, ranges = self._nodes.shape
+        room = max(self._room(rows), old)
         (was, had), fields = self._width, len(self._fields)
         if (room, fields, labels) == (old, was, had):
             return
-        nodes = np.zeros((trees, room, LOW + 2 * fields + labels))
+        nodes = np.zeros((trees, room, LABELS + labels + 2 * fields))
         links = np.zeros((trees, room, 4), np.int32)
-        low, high, end = LOW, LOW + fields, LOW + 2 * fields
-        nodes[:, :old, :low] = self._nodes[:, :, :low]
-        nodes[:, :old, low : low + was] = self._nodes[:, :, low : low + was]
-        nodes[:, :old, high : high + was] = self._nodes[:, :, low + was : low + 2 * was]
-        nodes[:, :old, end : end + had] = self._nodes[:, :, low + 2 * was :]
-        nodes[:, :old, low + was : high] = nodes[:, :old, high + was : end] = math.nan
-        links[:, :old] = self._links
+        low, high, ranges = LABELS + labels, LABELS + labels + fields, ranges - 2 * was
+        for tree, size in enumerate(self._marks[:, SIZE].tolist()):
+            to, of = nodes[tree, :size], self._nodes[tree, :size]
+            to[:, : LABELS + had] = of[:, :ranges]
+            to[:, low : low + was] = of[:, ranges : ranges + was]
+            to[:, high : high + was] = of[:, ranges + was :]
+            to[:, low + was : high] = to[:, high + was :] = math.nan
+            links[tree, :size] = self._links[tree, :size]
         self._nodes, self._links, self._width = nodes, links, (fields, labels)
 
     def _order(self) -> NDArray[np.int64]:

@@ -12,10 +12,11 @@ from learners.compiled.flow import Ops
 from learners.compiled.jit import njit
 from learners.compiled.twister import SHEET, Words, turn
 
-# Columns of nodes; then by field the least value, by field the largest, and what is known of the
-# labels, which is counts by class or the mean.
-TIME, THRESHOLD, WEIGHT, WHOLE, COUNT = range(5)
-LOW = 5
+# Columns of nodes. WEIGHT is the log likelihood of what a node answered, WHOLE that of all prunings
+# of what is below it, MINE the share of the node in these. Then comes what is known of the labels,
+# which is counts by class or the mean; then by field the least value, and by field the largest.
+TIME, THRESHOLD, WEIGHT, WHOLE, MINE, COUNT = range(6)
+LABELS = 6
 # Columns of links; a leaf has no left child, which is -1.
 PARENT, LEFT, RIGHT, FEATURE = range(4)
 # Marks of a tree: how many nodes it has, and its place on the sheet of random numbers.
@@ -109,7 +110,8 @@ def _tree(
     """
     step, dirichlet, aggregate, split_pure, cap = rules
     d = taught.shape[1]
-    high, labels = LOW + d, LOW + 2 * d
+    low = LABELS + answers.shape[1]
+    high = low + d
     numbers = known < 0
     scores = np.zeros(answers.shape[1])
     for i in range(len(op)):
@@ -130,14 +132,13 @@ def _tree(
                 if share > 0.0:
                     below = 1.0 / (nodes[node, COUNT] + dirichlet * known)
                     for c in range(width):
-                        score = nodes[node, labels + c]
+                        score = nodes[node, LABELS + c]
                         if not numbers:
                             score = (score + dirichlet) * below
                         scores[c] = share * score + (1.0 - share) * scores[c]
                 node = np.int64(links[node, PARENT]) if aggregate else np.int64(-1)
                 if node >= 0:
-                    gap = nodes[node, WHOLE] - nodes[node, WEIGHT]
-                    share = 0.5 * math.exp(-gap) if gap < NOTHING else 0.0
+                    share = nodes[node, MINE]
             total = 1.0
             if not numbers:
                 total = 0.0
@@ -148,7 +149,7 @@ def _tree(
                 scores[c] = 0.0
         if not op[i] & LEARN or y[i] != y[i]:
             continue
-        label = labels
+        label = np.int64(LABELS)
         if not numbers:
             known = max(known, int(y[i]) + 1)
             label += int(y[i])
@@ -159,14 +160,14 @@ def _tree(
             outside = False
             for j in range(d):
                 x = taught[i, j]
-                inside = x >= nodes[node, LOW + j] and x <= nodes[node, high + j]
+                inside = x >= nodes[node, low + j] and x <= nodes[node, high + j]
                 outside = outside or not (inside or x != x)
             child: Index = np.int64(-1)
             mixed = numbers or split_pure or nodes[node, COUNT] != nodes[node, label]
             if outside and seen and mixed and marks[SIZE] < cap:
                 extension = 0.0
                 for j in range(d):
-                    extension += _beyond(taught[i, j], nodes[node, LOW + j], nodes[node, high + j])
+                    extension += _beyond(taught[i, j], nodes[node, low + j], nodes[node, high + j])
                 # A field that is new in this node does not extend what it has.
                 if extension > 0.0:
                     if marks[PLACE] == SHEET:
@@ -190,8 +191,8 @@ def _tree(
             if outside:
                 for j in range(d):
                     # A range that is NaN is of a field not met before in this node.
-                    x, least, most = taught[i, j], nodes[node, LOW + j], nodes[node, high + j]
-                    nodes[node, LOW + j] = x if x < least or least != least else least
+                    x, least, most = taught[i, j], nodes[node, low + j], nodes[node, high + j]
+                    nodes[node, low + j] = x if x < least or least != least else least
                     nodes[node, high + j] = x if x > most or most != most else most
             nodes[node, COUNT] += 1.0
             if numbers:
@@ -222,10 +223,12 @@ def _tree(
             if links[node, LEFT] >= 0:
                 below = nodes[links[node, LEFT], WHOLE] + nodes[links[node, RIGHT], WHOLE]
                 gap = abs(whole - below)
+                # To 1e-16 what log1p would give, which takes ten times as long.
+                less = math.exp(-gap) if gap < NOTHING else 0.0
+                nodes[node, MINE] = (1.0 if whole > below else less) / (1.0 + less)
                 whole = max(whole, below) + HALF
-                if gap < NOTHING:
-                    # To 1e-16 what log1p would give, which takes ten times as long.
-                    whole += math.log(1.0 + math.exp(-gap))
+                if less > 0.0:
+                    whole += math.log(1.0 + less)
             nodes[node, WHOLE] = whole
             node = np.int64(links[node, PARENT])
     return -1
@@ -257,7 +260,8 @@ def _split(
     the node was goes one level down, beside the new leaf; the node stays at its place.
     """
     d = len(x)
-    lows, highs = nodes[node, LOW : LOW + d], nodes[node, LOW + d : LOW + 2 * d]
+    width = nodes.shape[1]
+    lows, highs = nodes[node, width - 2 * d : width - d], nodes[node, width - d :]
     total = 0.0
     for j in order:
         total += _beyond(x[j], lows[j], highs[j])
@@ -280,11 +284,11 @@ def _split(
     threshold = start + (end - start) * _draw(marks, words, sheet)
     old, new = marks[SIZE], marks[SIZE] + 1
     marks[SIZE] += 2
-    for column in range(nodes.shape[1]):
+    for column in range(width):
         nodes[old, column] = nodes[node, column]
         nodes[new, column] = 0.0
-    for j in range(2 * d):
-        nodes[new, LOW + j] = np.nan
+    for column in range(width - 2 * d, width):
+        nodes[new, column] = np.nan
     for column in range(links.shape[1]):
         links[old, column] = links[node, column]
     if links[old, LEFT] >= 0:
