@@ -53,9 +53,8 @@ class MondrianForest:
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
         self._nodes = np.zeros((trees, 1, LABELS))
+        self._ranges = np.zeros((trees, 1, 2, 0))
         self._links = np.full((trees, 1, 4), -1, np.int32)
-        # How many fields and labels there is room for in a node.
-        self._width = (0, 0)
         self._marks = np.tile(np.array([1, SHEET]), (trees, 1))
         seeds = random.Random(seed)
         self._words = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
@@ -82,7 +81,14 @@ class MondrianForest:
             self._order(),
             -1 if numbers else self._known,
             rules,
-            (self._nodes, self._links, self._marks, self._words, self._sheets),
+            (
+                self._nodes,
+                self._ranges,
+                self._links,
+                self._marks,
+                self._words,
+                self._sheets,
+            ),
             answers,
         )
         if failed >= 0:
@@ -103,19 +109,14 @@ class MondrianForest:
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
-        sizes = self._marks[:, SIZE].tolist()
         arrays: dict[str, NDArray[Any]] = {
-            "nodes": np.concatenate([t[:n] for t, n in zip(self._nodes, sizes, strict=True)]),
-            "links": np.concatenate([t[:n] for t, n in zip(self._links, sizes, strict=True)]),
+            "nodes": self._packed(self._nodes),
+            "ranges": self._packed(self._ranges),
+            "links": self._packed(self._links),
             "marks": self._marks.copy(),
             "words": self._words.copy(),
         }
-        meta = {
-            "names": list(self._fields.names),
-            "known": self._known,
-            "width": list(self._width),
-        }
-        return State(meta=meta, arrays=arrays)
+        return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
@@ -125,16 +126,24 @@ class MondrianForest:
         self._words = state.arrays["words"].copy()
         for words, sheet in zip(self._words, self._sheets, strict=True):
             write(words, sheet)
-        nodes, links = state.arrays["nodes"], state.arrays["links"]
-        self._width = (state.meta["width"][0], state.meta["width"][1])
+        self._nodes = self._spread(state.arrays["nodes"])
+        self._ranges = self._spread(state.arrays["ranges"])
+        self._links = self._spread(state.arrays["links"])
+
+    def _packed(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return what is of the nodes there are, tree after tree."""
         sizes = self._marks[:, SIZE].tolist()
-        self._nodes = np.zeros((len(sizes), self._room(0), nodes.shape[1]))
-        self._links = np.zeros((len(sizes), self._room(0), 4), np.int32)
+        return np.concatenate([tree[:size] for tree, size in zip(array, sizes, strict=True)])
+
+    def _spread(self, packed: NDArray[Any]) -> NDArray[Any]:
+        """Return it with room for more nodes."""
+        sizes = self._marks[:, SIZE].tolist()
+        array = np.zeros((len(sizes), self._room(0), *packed.shape[1:]), packed.dtype)
         start = 0
-        for tree, size in enumerate(sizes):
-            self._nodes[tree, :size] = nodes[start : start + size]
-            self._links[tree, :size] = links[start : start + size]
+        for tree, size in zip(array, sizes, strict=True):
+            tree[:size] = packed[start : start + size]
             start += size
+        return array
 
     def _room(self, rows: int) -> int:
         """Return how many nodes a tree has room for when that many rows were learned.
@@ -148,22 +157,28 @@ class MondrianForest:
 
     def _make_room(self, rows: int, labels: int) -> None:
         """Make room for what that many rows can add, and for new fields and labels."""
-        trees, old, ranges = self._nodes.shape
-        room = max(self._room(rows), old)
-        (was, had), fields = self._width, len(self._fields)
-        if (room, fields, labels) == (old, was, had):
-            return
-        nodes = np.zeros((trees, room, LABELS + labels + 2 * fields))
-        links = np.zeros((trees, room, 4), np.int32)
-        low, high, ranges = LABELS + labels, LABELS + labels + fields, ranges - 2 * was
-        for tree, size in enumerate(self._marks[:, SIZE].tolist()):
-            to, of = nodes[tree, :size], self._nodes[tree, :size]
-            to[:, : LABELS + had] = of[:, :ranges]
-            to[:, low : low + was] = of[:, ranges : ranges + was]
-            to[:, high : high + was] = of[:, ranges + was :]
-            to[:, low + was : high] = to[:, high + was :] = math.nan
-            links[tree, :size] = self._links[tree, :size]
-        self._nodes, self._links, self._width = nodes, links, (fields, labels)
+        trees, old, had = self._nodes.shape
+        room, fields = max(self._room(rows), old), len(self._fields)
+        was = self._ranges.shape[3]
+        if room > old or LABELS + labels > had:
+            nodes = np.zeros((trees, room, LABELS + labels))
+            self._move(self._nodes, nodes[..., :had])
+            self._nodes = nodes
+        if room > old or fields > was:
+            ranges = np.zeros((trees, room, 2, fields))
+            for tree, size in zip(ranges, self._marks[:, SIZE].tolist(), strict=True):
+                tree[:size, :, was:] = math.nan
+            self._move(self._ranges, ranges[..., :was])
+            self._ranges = ranges
+        if room > old:
+            links = np.zeros((trees, room, 4), np.int32)
+            self._move(self._links, links)
+            self._links = links
+
+    def _move(self, array: NDArray[Any], to: NDArray[Any]) -> None:
+        sizes = self._marks[:, SIZE].tolist()
+        for old, new, size in zip(array, to, sizes, strict=True):
+            new[:size] = old[:size]
 
     def _order(self) -> NDArray[np.int64]:
         names = self._fields.names

@@ -14,7 +14,7 @@ from learners.compiled.twister import SHEET, Words, turn
 
 # Columns of nodes. WEIGHT is the log likelihood of what a node answered, WHOLE that of all prunings
 # of what is below it, MINE the share of the node in these. Then comes what is known of the labels,
-# which is counts by class or the mean; then by field the least value, and by field the largest.
+# which is counts by class or the mean.
 TIME, THRESHOLD, WEIGHT, WHOLE, MINE, COUNT = range(6)
 LABELS = 6
 # Columns of links; a leaf has no left child, which is -1.
@@ -30,8 +30,9 @@ Links = NDArray[np.int32]
 Integers = NDArray[np.int64]
 # A constant given as np.int64 is not compiled for as a type of its own.
 Index = int | np.int64
-# By tree and node: nodes and links; by tree: marks, and the words and sheet of its random numbers.
-Forest = tuple[Floats, Links, Integers, Words, Floats]
+# By tree and node: nodes, the least and the largest value by field, and links; by tree: marks, and
+# the words and sheet of its random numbers.
+Forest = tuple[Floats, Floats, Links, Integers, Words, Floats]
 # Step, dirichlet, whether to aggregate, whether to split what is pure, and the cap on nodes.
 Rules = tuple[float, float, bool, bool, int]
 
@@ -63,7 +64,7 @@ def grow(
     answers
         float64[n, k]: the mean over the trees of probabilities, or of the answers, is added.
     """
-    nodes, links, marks, words, sheets = forest
+    nodes, ranges, links, marks, words, sheets = forest
     failed = -1
     for t in range(len(marks)):
         if failed < 0:
@@ -76,6 +77,7 @@ def grow(
                 classes,
                 rules,
                 nodes[t],
+                ranges[t],
                 links[t],
                 marks[t],
                 words[t],
@@ -96,6 +98,7 @@ def _tree(
     known: int,
     rules: Rules,
     nodes: Floats,
+    ranges: Floats,
     links: Links,
     marks: Integers,
     words: Words,
@@ -110,8 +113,6 @@ def _tree(
     """
     step, dirichlet, aggregate, split_pure, cap = rules
     d = taught.shape[1]
-    low = LABELS + answers.shape[1]
-    high = low + d
     numbers = known < 0
     scores = np.zeros(answers.shape[1])
     for i in range(len(op)):
@@ -157,17 +158,17 @@ def _tree(
         # A node that has not seen a row, the root or a new leaf, takes it without a loss.
         seen = nodes[node, COUNT] > 0.0
         while True:
-            outside = False
+            # Counted without a branch, so that the compiler looks at several fields at once.
+            strange = 0
             for j in range(d):
-                x = taught[i, j]
-                inside = x >= nodes[node, low + j] and x <= nodes[node, high + j]
-                outside = outside or not (inside or x != x)
+                x, low, high = taught[i, j], ranges[node, 0, j], ranges[node, 1, j]
+                strange += int((x < low) | (x > high) | ((low != low) & (x == x)))
             child: Index = np.int64(-1)
             mixed = numbers or split_pure or nodes[node, COUNT] != nodes[node, label]
-            if outside and seen and mixed and marks[SIZE] < cap:
+            if strange > 0 and seen and mixed and marks[SIZE] < cap:
                 extension = 0.0
                 for j in range(d):
-                    extension += _beyond(taught[i, j], nodes[node, low + j], nodes[node, high + j])
+                    extension += _beyond(taught[i, j], ranges[node, 0, j], ranges[node, 1, j])
                 # A field that is new in this node does not extend what it has.
                 if extension > 0.0:
                     if marks[PLACE] == SHEET:
@@ -184,16 +185,25 @@ def _tree(
                         time -= math.log(1.0 - drawn) / extension
                         if 0.0 < time < end:
                             child = _split(
-                                taught[i], node, time, order, nodes, links, marks, words, sheet
+                                taught[i],
+                                node,
+                                time,
+                                order,
+                                nodes,
+                                ranges,
+                                links,
+                                marks,
+                                words,
+                                sheet,
                             )
                             if child < 0:
                                 return i
-            if outside:
+            if strange > 0:
                 for j in range(d):
                     # A range that is NaN is of a field not met before in this node.
-                    x, least, most = taught[i, j], nodes[node, low + j], nodes[node, high + j]
-                    nodes[node, low + j] = x if x < least or least != least else least
-                    nodes[node, high + j] = x if x > most or most != most else most
+                    x, low, high = taught[i, j], ranges[node, 0, j], ranges[node, 1, j]
+                    ranges[node, 0, j] = x if x < low or low != low else low
+                    ranges[node, 1, j] = x if x > high or high != high else high
             nodes[node, COUNT] += 1.0
             if numbers:
                 error = nodes[node, label] - y[i]
@@ -249,6 +259,7 @@ def _split(
     time: float,
     order: Integers,
     nodes: Floats,
+    ranges: Floats,
     links: Links,
     marks: Integers,
     words: Words,
@@ -259,9 +270,7 @@ def _split(
     A field is drawn by how far the row is outside of its range, then a threshold in between. What
     the node was goes one level down, beside the new leaf; the node stays at its place.
     """
-    d = len(x)
-    width = nodes.shape[1]
-    lows, highs = nodes[node, width - 2 * d : width - d], nodes[node, width - d :]
+    lows, highs = ranges[node, 0], ranges[node, 1]
     total = 0.0
     for j in order:
         total += _beyond(x[j], lows[j], highs[j])
@@ -284,11 +293,12 @@ def _split(
     threshold = start + (end - start) * _draw(marks, words, sheet)
     old, new = marks[SIZE], marks[SIZE] + 1
     marks[SIZE] += 2
-    for column in range(width):
+    for column in range(nodes.shape[1]):
         nodes[old, column] = nodes[node, column]
         nodes[new, column] = 0.0
-    for column in range(width - 2 * d, width):
-        nodes[new, column] = np.nan
+    for j in range(len(x)):
+        ranges[old, 0, j], ranges[old, 1, j] = lows[j], highs[j]
+        ranges[new, 0, j] = ranges[new, 1, j] = np.nan
     for column in range(links.shape[1]):
         links[old, column] = links[node, column]
     if links[old, LEFT] >= 0:
