@@ -15,6 +15,7 @@ import learners.compiled.linear
 import learners.compiled.mondrian
 import learners.compiled.neighbors
 import learners.compiled.norms
+import learners.compiled.retraining
 import learners.compiled.scaling
 import learners.compiled.selection
 import learners.compiled.union  # noqa: F401  # these register their twins
