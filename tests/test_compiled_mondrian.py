@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from river import forest, preprocessing
 
 from learners.base import Classes, Examples, Task
-from learners.compiled.mondrian_trees import SIZE
+from learners.compiled.mondrian_trees import COUNT, SIZE
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
 from learners.compiled.twister import SHEET, turn, words_of
@@ -79,8 +79,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         learner.predict_learn(stream(seed, 500))
     arrays = learner.state().members["0"].arrays
     assert arrays["marks"][:, SIZE].tolist() == [51, 51, 51]
-    assert len(arrays["ranges"]) == 3 * 51
-    assert arrays["facts"][0, -1] > 1_000, "a full tree learns on"
+    assert len(arrays["nodes"]) == 3 * 51
+    assert arrays["nodes"][0, COUNT] > 1_000, "a full tree learns on"
 
 
 def test_a_row_at_no_finite_distance_fails_as_in_river() -> None:

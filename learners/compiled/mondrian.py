@@ -12,8 +12,7 @@ from river import forest
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
-from learners.compiled.growing import grown
-from learners.compiled.mondrian_trees import COUNT, SIZE, Rules, grow
+from learners.compiled.mondrian_trees import COUNT, LABELS, SIZE, Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
 from learners.compiled.twister import SHEET, words_of, write
@@ -53,10 +52,9 @@ class MondrianForest:
         self._fields = Fields()
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
-        self._facts = np.zeros((trees, 1, 5))
-        self._links = np.full((trees, 1, 4), -1, np.int32)
+        self._nodes = np.zeros((trees, 1, LABELS))
         self._ranges = np.zeros((trees, 1, 2, 0))
-        self._labels = np.zeros((trees, 1, 0))
+        self._links = np.full((trees, 1, 4), -1, np.int32)
         self._marks = np.tile(np.array([1, SHEET]), (trees, 1))
         seeds = random.Random(seed)
         self._words = np.array([words_of(seeds.randint(0, 9999999)) for _ in range(trees)])
@@ -71,7 +69,7 @@ class MondrianForest:
         asked, taught = self._fields.match(flow)
         learned = (flow.op & LEARN) != 0
         answered = (flow.op & PREDICT) != 0
-        if self._facts[0, 0, COUNT] == 0.0:
+        if self._nodes[0, 0, COUNT] == 0.0:
             answered[: int(learned.argmax()) + 1 if learned.any() else None] = False
         self._make_room(int(learned.sum()), width)
         answers = np.zeros((len(flow.op), width))
@@ -84,10 +82,9 @@ class MondrianForest:
             -1 if numbers else self._known,
             rules,
             (
-                self._facts,
-                self._links,
+                self._nodes,
                 self._ranges,
-                self._labels,
+                self._links,
                 self._marks,
                 self._words,
                 self._sheets,
@@ -112,12 +109,13 @@ class MondrianForest:
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
-        arrays: dict[str, Any] = {"marks": self._marks.copy(), "words": self._words.copy()}
-        sizes = self._marks[:, SIZE].tolist()
-        for name, array in self._nodes().items():
-            arrays[name] = np.concatenate(
-                [tree[:size] for tree, size in zip(array, sizes, strict=True)]
-            )
+        arrays: dict[str, NDArray[Any]] = {
+            "nodes": self._packed(self._nodes),
+            "ranges": self._packed(self._ranges),
+            "links": self._packed(self._links),
+            "marks": self._marks.copy(),
+            "words": self._words.copy(),
+        }
         return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
 
     def restore(self, state: State) -> None:
@@ -128,44 +126,59 @@ class MondrianForest:
         self._words = state.arrays["words"].copy()
         for words, sheet in zip(self._words, self._sheets, strict=True):
             write(words, sheet)
-        sizes = self._marks[:, SIZE]
-        ends = np.cumsum(sizes)
-        for name in self._nodes():
-            packed = state.arrays[name]
-            array = np.zeros((len(ends), int(sizes.max()), *packed.shape[1:]), packed.dtype)
-            for tree, end, size in zip(array, ends, sizes, strict=True):
-                tree[:size] = packed[end - size : end]
-            setattr(self, f"_{name}", array)
+        self._nodes = self._spread(state.arrays["nodes"])
+        self._ranges = self._spread(state.arrays["ranges"])
+        self._links = self._spread(state.arrays["links"])
 
-    def _nodes(self) -> dict[str, NDArray[Any]]:
-        """Return what there is of each node, by name."""
-        return {
-            "facts": self._facts,
-            "links": self._links,
-            "ranges": self._ranges,
-            "labels": self._labels,
-        }
+    def _packed(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return what is of the nodes there are, tree after tree."""
+        sizes = self._marks[:, SIZE].tolist()
+        return np.concatenate([tree[:size] for tree, size in zip(array, sizes, strict=True)])
 
-    def _make_room(self, rows: int, width: int) -> None:
-        """Make room for what that many rows can add, and for new fields and classes."""
+    def _spread(self, packed: NDArray[Any]) -> NDArray[Any]:
+        """Return it with room for more nodes."""
+        sizes = self._marks[:, SIZE].tolist()
+        array = np.zeros((len(sizes), self._room(0), *packed.shape[1:]), packed.dtype)
+        start = 0
+        for tree, size in zip(array, sizes, strict=True):
+            tree[:size] = packed[start : start + size]
+            start += size
+        return array
+
+    def _room(self, rows: int) -> int:
+        """Return how many nodes a tree has room for when that many rows were learned.
+
+        Memory that no node has touched is not taken, so there is much from the start.
+        """
         _, (*_, cap), _ = self._parameters
-        fields, old = len(self._fields), self._facts.shape[1]
         # A split adds two nodes, and takes place below the cap.
-        room = min(int(self._marks[:, SIZE].max()) + 2 * rows, max(cap + 1, 1))
-        if room <= old:
-            room = old
-        else:
-            room = min(max(room, 2 * old), max(cap + 1, 1))
-        known = self._ranges.shape[3]
-        trees = len(self._marks)
-        self._facts = grown(self._facts, (trees, room, 5))
-        self._labels = grown(self._labels, (trees, room, width))
-        self._ranges = grown(self._ranges, (trees, room, 2, fields))
-        self._ranges[..., known:] = math.nan
+        most = int(self._marks[:, SIZE].max()) + 2 * rows
+        return min(max(1 << most.bit_length(), NODES + 1), max(cap + 1, 1))
+
+    def _make_room(self, rows: int, labels: int) -> None:
+        """Make room for what that many rows can add, and for new fields and labels."""
+        trees, old, had = self._nodes.shape
+        room, fields = max(self._room(rows), old), len(self._fields)
+        was = self._ranges.shape[3]
+        if room > old or LABELS + labels > had:
+            nodes = np.zeros((trees, room, LABELS + labels))
+            self._move(self._nodes, nodes[..., :had])
+            self._nodes = nodes
+        if room > old or fields > was:
+            ranges = np.zeros((trees, room, 2, fields))
+            for tree, size in zip(ranges, self._marks[:, SIZE].tolist(), strict=True):
+                tree[:size, :, was:] = math.nan
+            self._move(self._ranges, ranges[..., :was])
+            self._ranges = ranges
         if room > old:
             links = np.zeros((trees, room, 4), np.int32)
-            links[:, :old] = self._links
+            self._move(self._links, links)
             self._links = links
+
+    def _move(self, array: NDArray[Any], to: NDArray[Any]) -> None:
+        sizes = self._marks[:, SIZE].tolist()
+        for old, new, size in zip(array, to, sizes, strict=True):
+            new[:size] = old[:size]
 
     def _order(self) -> NDArray[np.int64]:
         names = self._fields.names

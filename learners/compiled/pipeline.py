@@ -16,6 +16,7 @@ import learners.compiled.margins
 import learners.compiled.mondrian
 import learners.compiled.neighbors
 import learners.compiled.norms
+import learners.compiled.retraining
 import learners.compiled.scaling
 import learners.compiled.selection
 import learners.compiled.softmax
