@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.base import LEARN, PREDICT, Floats, State
+from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.alarm import alarms
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
@@ -20,8 +21,8 @@ from learners.compiled.packing import packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
 from learners.compiled.rules import ALL, RIVERS, Rules
 from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
-from learners.errors import LearnerFailedError
-from learners.table import Codes
+from learners.errors import LearnerError, LearnerFailedError
+from learners.table import MISSING, Codes
 
 # Cells of votes that are held at once, and rows from which threads pay.
 CELLS, WORTH_THREADS = 1 << 22, 32
@@ -41,13 +42,28 @@ class Grove:
         Of the random numbers.
     threads
         How many pools run at once; no result depends on it.
+    takes_weight
+        Whether rows may have weights.
+    nominal
+        Fields whose numbers are words.
     """
 
+    task = Task.CLASSIFICATION
+    two_classes = False
+
     def __init__(
-        self, rules: Rules, care: Care, pools: Sequence[int], seed: int, threads: int = 1
+        self,
+        rules: Rules,
+        care: Care,
+        pools: Sequence[int],
+        seed: int = 0,
+        threads: int = 1,
+        takes_weight: bool = True,
+        nominal: frozenset[Any] = frozenset(),
     ) -> None:
         self.rules, self.care, self.pools = rules, care, tuple(pools)
         self.seed, self.threads = seed, threads
+        self.takes_weight, self.nominal = takes_weight, nominal
         self.fields, self.categories = Fields(), Categories()
         self.known = 0
         chance = seeds(seed, sum(pools)).reshape(-1, 1)
@@ -65,7 +81,7 @@ class Grove:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model.run`."""
-        rows = self._rows(flow, classes)
+        rows = self._rows(worded(flow, self.nominal), classes)
         n = len(flow.op)
         learned = np.where((flow.op & LEARN) != 0, flow.y + 1.0, 0.0)
         known = np.maximum.accumulate(np.concatenate(([self.known], learned))).astype(np.int64)
@@ -79,6 +95,18 @@ class Grove:
             together = sum(self.pools) > 1
             elect(votes, before[part], rows.labels, together, proba[part], value[part])
         return value, proba
+
+    def fresh(self) -> Self:
+        """See `learners.compiled.chain.Model.fresh`."""
+        return type(self)(
+            self.rules,
+            self.care,
+            self.pools,
+            self.seed,
+            self.threads,
+            self.takes_weight,
+            self.nominal,
+        )
 
     def state(self) -> State:
         """Return a copy of what the trees hold."""
@@ -165,6 +193,38 @@ class Grove:
             pool = widened(pool, need, pool.stat.shape[2], pool.cells.shape[1], k)
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
+
+
+def worded(flow: Flow, nominal: frozenset[Any]) -> Flow:
+    """Return the flow with the numbers of these fields as categories, a word for each value."""
+    places = [j for j, name in enumerate(flow.names) if name in nominal]
+    if not places:
+        return flow
+    if flow.taught is not flow.asked:
+        raise LearnerError(
+            "wanted nominal fields as they came, got scaled ones: leave them out of the scaler"
+        )
+    codes, words = [flow.codes], list(flow.words)
+    for j in places:
+        values, own = np.unique(flow.asked[:, j], return_inverse=True)
+        own = np.where(np.isnan(flow.asked[:, j]), MISSING, own)
+        codes.append(own.astype(np.int32)[:, None])
+        # Words of one length, so that they sort as the numbers do.
+        words.append([_sortable(value) for value in values.tolist()])
+    rest = np.delete(flow.asked, places, axis=1)
+    names = [name for name in flow.names if name not in nominal]
+    return dataclasses.replace(
+        flow.numbers(names, rest, rest),
+        categories=[*flow.categories, *(flow.names[j] for j in places)],
+        codes=np.concatenate(codes, axis=1),
+        words=words,
+    )
+
+
+def _sortable(value: float) -> str:
+    """Return a word for a number; words sort as their numbers do."""
+    bits = int(np.float64(value + 0.0).view(np.int64))
+    return f"{bits + (1 << 63) if bits >= 0 else -(bits + 1):020d}"
 
 
 def cores() -> int:

@@ -180,24 +180,16 @@ def _bayes(pool: Pool, leaf: int, d: int, c: int, gaps: bool, look: Look) -> Non
         log = -math.inf
         if s >= 0 and look.real[PRIORS, e] > 0.0:
             log = math.log(look.real[PRIORS, e] / look.real[TOTAL, 0])
-            if gaps:
-                for j in range(d):
-                    if look.real[ROW, j] == look.real[ROW, j]:
-                        log += _density(
-                            stats[s, COUNT, j],
-                            look.real[ROW, j] - stats[s, MEAN, j],
-                            stats[s, SCALE, j],
-                        )
-            else:
-                total, odd = 0.0, 0
-                for j in range(d):
-                    gap = look.real[ROW, j] - stats[s, MEAN, j]
-                    term = gap * gap * stats[s, SCALE, j]
-                    odd += term > ODD
-                    total += term if term <= ODD else 0.0
-                log += pool.norm[s] - total
-                if odd > 0:
-                    log -= SURPRISE * odd * math.log(stats[s, COUNT, 0] + 2.0)
+            total, odd = 0.0, 0
+            for j in range(d):
+                gap = look.real[ROW, j] - stats[s, MEAN, j]
+                term = gap * gap * stats[s, SCALE, j]
+                odd += term > ODD
+                # What is missing makes NaN, and adds nothing.
+                total += term if term <= ODD else 0.0
+            log += pool.norm[s] - total
+            if gaps or odd > 0:
+                log += _exceptions(stats, s, d, look)
             for j in range(c):
                 if look.whole[CODES, j] != -1:
                     log += _frequency(pool, s, j, look.whole[CODES, j])
@@ -209,11 +201,17 @@ def _bayes(pool: Pool, leaf: int, d: int, c: int, gaps: bool, look: Look) -> Non
     look.whole[BEST, BY_LIKELIHOOD] = kind
 
 
-@inner
-def _density(count: float, gap: float, scale: float) -> float:
-    if scale < EXACT:
-        return 0.5 * math.log(scale) - HALF_LOG_PI - gap * gap * scale
-    return 0.0 if gap == 0.0 and count > 0.0 else -SURPRISE * math.log(count + 2.0)
+@lean
+def _exceptions(stats: Floats, s: int, d: int, look: Look) -> float:
+    """Return what numbers that are missing, or unlike the only one known, change in the log."""
+    log = 0.0
+    for j in range(d):
+        gap, scale = look.real[ROW, j] - stats[s, MEAN, j], stats[s, SCALE, j]
+        if scale < EXACT:
+            log -= 0.5 * math.log(scale) - HALF_LOG_PI if gap != gap else 0.0
+        elif gap * gap * scale > ODD:
+            log -= SURPRISE * math.log(stats[s, COUNT, j] + 2.0)
+    return log
 
 
 @inner
@@ -406,5 +404,5 @@ def choose(
         if draw[j] >= d:
             pool.slot[leaf, numbers + categories] = draw[j] - d
             categories += 1
-    pool.node[leaf, NUMBERS] = numbers
+    pool.node[leaf, NUMBERS] = numbers if n > 0 else -1
     pool.node[leaf, CATEGORIES] = categories

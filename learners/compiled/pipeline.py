@@ -19,6 +19,7 @@ import learners.compiled.norms
 import learners.compiled.scaling
 import learners.compiled.selection
 import learners.compiled.softmax
+import learners.compiled.tree
 import learners.compiled.union  # noqa: F401  # these register their twins
 from learners.base import Label
 from learners.compiled.chain import Chain

@@ -44,7 +44,7 @@ class Rules(NamedTuple):
         Whether not to split competes as well, with a merit of minus infinity.
     threshold
         Weight from which a leaf answers by naive Bayes, where it does so always.
-    leaves
+    nodes
         Nodes beyond which nothing splits.
     columns
         ALL, SQUARE_ROOT, a number or a share of the columns.
@@ -64,6 +64,6 @@ class Rules(NamedTuple):
     fraction: float = 0.01
     preprune: bool = True
     threshold: float = 0.0
-    leaves: int = 100_000
+    nodes: int = 100_000
     columns: float = ALL
     handed_down: bool = False

@@ -75,7 +75,7 @@ def due(pool: Pool, rules: Rules, leaf: int, look: Look) -> bool:
         return False
     pool.mass[leaf, TRIED] = total
     look.whole[BEST, SIZE], look.real[TOTAL, 0] = n, total
-    return bool(mixed >= 2 and pool.used[NODES] - pool.used[4 + NODES] < rules.leaves)
+    return bool(mixed >= 2 and pool.used[NODES] - pool.used[4 + NODES] < rules.nodes)
 
 
 @lean
