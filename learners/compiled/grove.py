@@ -25,7 +25,7 @@ from learners.errors import LearnerError, LearnerFailedError
 from learners.table import MISSING, Codes
 
 # Cells of votes that are held at once, and rows from which threads pay.
-CELLS, WORTH_THREADS = 1 << 22, 32
+CELLS, WORTH_THREADS = 1 << 22, 128
 KEPT = ("roots", "chance", "right", "alarms")
 
 
@@ -251,9 +251,8 @@ def _part(rows: Rows, part: slice) -> Rows:
 
 
 def _sorted_labels(labels: Sequence[Any], classes: int, must: bool) -> Whole:
-    """Return the place of each class in sorted order, then the classes labelled 0 and 1."""
-    places = np.arange(classes + 2)
-    places[classes:] = [next((k for k, label in enumerate(labels) if label == n), -1) for n in (0, 1)]
+    """Return the place of each class in sorted order; as they came, where they have none."""
+    places = np.arange(classes)
     try:
         order = sorted(range(classes), key=lambda k: labels[k])
     except TypeError as error:

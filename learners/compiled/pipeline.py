@@ -9,6 +9,7 @@ from river import base, compose
 
 import learners.compiled.bayes
 import learners.compiled.encoding
+import learners.compiled.forest
 import learners.compiled.half_space
 import learners.compiled.hashing
 import learners.compiled.linear

@@ -9,7 +9,7 @@ OURS, RIVERS = 0, 1
 # What a leaf answers with.
 BY_MAJORITY, BY_BAYES, BY_BETTER = 0, 1, 2
 # What a split is judged by.
-GAIN, GINI, HELLINGER = 0, 1, 2
+GAIN, GINI = 0, 1
 # Which columns a leaf looks at: all, round(sqrt(d)) + 1 of d, or rules.columns of them, a number
 # from 1 on or a share below.
 ALL, SQUARE_ROOT = 0.0, -1.0
@@ -25,7 +25,7 @@ class Rules(NamedTuple):
     answer
         BY_MAJORITY, BY_BAYES or BY_BETTER of both in the leaf so far.
     criterion
-        GAIN, GINI or HELLINGER.
+        GAIN or GINI.
     grace
         Weight that a leaf learns between two tries to split.
     delta

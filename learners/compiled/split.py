@@ -44,7 +44,7 @@ from learners.compiled.pool import (
     new_entry,
     new_leaf,
 )
-from learners.compiled.rules import ALL, GAIN, GINI, HELLINGER, RIVERS, Rules
+from learners.compiled.rules import ALL, GAIN, GINI, RIVERS, Rules
 from learners.table import Codes, Floats
 
 ROOT_2 = math.sqrt(2.0)
@@ -91,7 +91,7 @@ def grow(
     ranks
         int32[c, words], place of each word in sorted order.
     labels
-        Place of each class in sorted order; then the classes labelled 0 and 1, for HELLINGER.
+        Place of each class in sorted order.
     look
         As `due` left it.
     """
@@ -106,9 +106,9 @@ def grow(
         for o in range(size):
             j, point, worth = look.whole[COLUMNS, o], 0.0, 0.0
             if j < d:
-                worth, point = _of_number(pool, rules, j, entropy, labels, look)
+                worth, point = _of_number(pool, rules, j, entropy, look)
             else:
-                worth = _of_words(pool, rules, j - d, entropy, ranks, labels, look)
+                worth = _of_words(pool, rules, j - d, entropy, ranks, look)
             candidates += 1
             if worth >= merit:
                 second, merit, cut = merit, worth, point
@@ -167,7 +167,7 @@ def _entropy(weights: Floats, n: int) -> float:
 
 
 @lean
-def _merit(rules: Rules, entropy: float, branches: int, labels: Whole, look: Look) -> float:
+def _merit(rules: Rules, entropy: float, branches: int, look: Look) -> float:
     """Return what a split into `look.parts` is worth."""
     parts, sums, total, large, n = look.parts, look.real[SUMS], 0.0, 0, look.whole[BEST, SIZE]
     for b in range(branches):
@@ -179,8 +179,6 @@ def _merit(rules: Rules, entropy: float, branches: int, labels: Whole, look: Loo
         large += sums[b] / total > rules.fraction
     if large < 2:
         return -math.inf
-    if rules.criterion == HELLINGER:
-        return _hellinger(labels, look)
     rest = 0.0
     for b in range(branches):
         if rules.criterion == GAIN:
@@ -201,28 +199,8 @@ def _gini(weights: Floats, total: float, n: int) -> float:
 
 
 @lean
-def _hellinger(labels: Whole, look: Look) -> float:
-    """Return the distance of class 1 from class 0 over the first two branches."""
-    no, yes, parts = -1, -1, look.parts
-    for e in range(look.whole[BEST, SIZE]):
-        if look.whole[KINDS, e] == labels[-2]:
-            no = e
-        if look.whole[KINDS, e] == labels[-1]:
-            yes = e
-    if no < 0 or yes < 0:
-        return 0.0
-    for b in range(2):
-        if parts[b, no] < 0.0 or parts[b, yes] < 0.0:
-            return 0.0
-    against, favour = parts[0, no] + parts[1, no], parts[0, yes] + parts[1, yes]
-    left = math.sqrt(parts[0, no] / against) - math.sqrt(parts[0, yes] / favour)
-    right = math.sqrt(parts[1, no] / against) - math.sqrt(parts[1, yes] / favour)
-    return math.sqrt(left * left + right * right)
-
-
-@lean
 def _of_number(
-    pool: Pool, rules: Rules, j: int, entropy: float, labels: Whole, look: Look
+    pool: Pool, rules: Rules, j: int, entropy: float, look: Look
 ) -> tuple[float, float]:
     """Return merit and threshold of the best split of a number."""
     low, high, stat = math.inf, -math.inf, pool.stat
@@ -237,7 +215,7 @@ def _of_number(
         cut = low + step * (i + 1)
         if low < cut < high:
             _cut(stat, j, cut, look)
-            merit = _merit(rules, entropy, 2, labels, look)
+            merit = _merit(rules, entropy, 2, look)
             if merit > best:
                 best, point = merit, cut
     return best, point
@@ -269,11 +247,11 @@ def _cut(stat: Floats, j: int, cut: float, look: Look) -> None:
 
 @lean
 def _of_words(
-    pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, labels: Whole, look: Look
+    pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, look: Look
 ) -> float:
     """Return the merit of the split by a category into a branch for each word."""
     branches = _spread(pool, j, ranks, look)
-    return _merit(rules, entropy, branches, labels, look)
+    return _merit(rules, entropy, branches, look)
 
 
 @lean
