@@ -208,9 +208,7 @@ def _adaptive_random_forest(estimator: forest.ARFClassifier) -> RiverForest:
         raise NoTwinError(f"{name} with max_features={estimator.max_features!r}")
     kinds = [estimator.warning_detector, estimator.drift_detector]
     still = [type(kind) is drift.NoDrift for kind in kinds]
-    care = Care(
-        rate=float(estimator.lambda_value), weighted=not estimator.disable_weighted_vote
-    )
+    care = Care(rate=float(estimator.lambda_value), weighted=not estimator.disable_weighted_vote)
     if not all(still):
         for kind in kinds:
             if type(kind) is not drift.ADWIN or not _as_usual(kind):
@@ -267,9 +265,7 @@ def _care(rate: float, warning_delta: float, drift_delta: float) -> Care:
     )
 
 
-def _side_by_side(
-    rules: Rules, care: Care, n_models: int, seed: int, threads: int | None
-) -> Grove:
+def _side_by_side(rules: Rules, care: Care, n_models: int, seed: int, threads: int | None) -> Grove:
     models = int(positive("n_models", n_models))
     return Grove(rules, care, [1] * models, seed, threads or cores())
 

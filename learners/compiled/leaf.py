@@ -38,7 +38,7 @@ from learners.compiled.pool import (
     new_stat,
     take,
 )
-from learners.compiled.rules import ALL, BY_BAYES, BY_BETTER, RIVERS, SQUARE_ROOT, Rules
+from learners.compiled.rules import ALL, BY_BAYES, RIVERS, SQUARE_ROOT, Rules
 from learners.table import Codes, Floats
 
 HALF_LOG_TAU = 0.5 * math.log(math.tau)
@@ -51,8 +51,9 @@ HALF_LOG_PI = 0.5 * math.log(math.pi)
 ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = range(6)
 # Rows of `Look.whole`: the row's words; by entry the class and its statistics; the classes by
 # majority and by naive Bayes (-1: none), how many entries, whether naive Bayes speaks; columns
-# and when each was first met; by word its place among those found, and those found.
-CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND = range(8)
+# and when each was first met; by word its place among those found, and those found; entries in
+# the order of their keys, and the keys.
+CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND, ORDER, KEYS = range(10)
 # What a class pays for a value unlike the only one that it had, in logs of its weight. MOA leaves
 # it no chance; a tree is as good either way, but a forest, whose leaves are often young, loses
 # 3 to 7 points by it; 1 instead costs a tree 2 points where columns are binary.
@@ -68,9 +69,9 @@ class Look(NamedTuple):
     Attributes
     ----------
     real, whole
-        float64[6, m] and int64[8, m], see the names of their rows.
+        float64[6, m] and int64[10, m], see the names of their rows.
     parts
-        float64[branches, classes], what a class would weigh in a branch.
+        float64[branches, classes], what a class would weigh in a branch, classes as in ORDER.
     """
 
     real: Floats
@@ -82,7 +83,7 @@ def look_of(d: int, c: int, classes: int, words: int) -> Look:
     """Return room for rows of d numbers and c categories, at most so many words in one."""
     branches, width = max(words, 2), max(d + c, classes, words, 4)
     return Look(
-        np.empty((6, width)), np.empty((8, width), np.int64), np.empty((branches, max(classes, 1)))
+        np.empty((6, width)), np.empty((10, width), np.int64), np.empty((branches, max(classes, 1)))
     )
 
 
@@ -132,7 +133,12 @@ def ask(pool: Pool, rules: Rules, leaf: int, d: int, c: int, gaps: bool, look: L
         if kind < 0 or share > most:
             most, kind = share, look.whole[KINDS, e]
     look.real[TOTAL, 0] = total
-    look.whole[BEST, BY_COUNT], look.whole[BEST, BY_LIKELIHOOD], look.whole[BEST, SIZE], look.whole[BEST, SPEAKS] = kind, -1, n, 0
+    (
+        look.whole[BEST, BY_COUNT],
+        look.whole[BEST, BY_LIKELIHOOD],
+        look.whole[BEST, SIZE],
+        look.whole[BEST, SPEAKS],
+    ) = kind, -1, n, 0
     if rules.answer == 0 or pool.node[leaf, KIND] != LEAF or total == 0.0:
         return
     if rules.convention == RIVERS:
@@ -161,7 +167,9 @@ def say(rules: Rules, look: Look) -> None:
         top = max(top, look.real[LOGS, e])
     total = 0.0
     for e in range(look.whole[BEST, SIZE]):
-        look.real[CHANCES, e] = math.exp(look.real[LOGS, e] - top) if look.real[LOGS, e] > top - 700.0 else 0.0
+        look.real[CHANCES, e] = (
+            math.exp(look.real[LOGS, e] - top) if look.real[LOGS, e] > top - 700.0 else 0.0
+        )
         total += look.real[CHANCES, e]
     for e in range(look.whole[BEST, SIZE]):
         look.real[CHANCES, e] /= total
@@ -372,7 +380,14 @@ def _bear(pool: Pool, leaf: int, stat: int, d: int, c: int, look: Look) -> None:
 
 @lean
 def choose(
-    pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes, i: int, chance: NDArray[np.uint64], look: Look
+    pool: Pool,
+    rules: Rules,
+    leaf: int,
+    x: Floats,
+    codes: Codes,
+    i: int,
+    chance: NDArray[np.uint64],
+    look: Look,
 ) -> None:
     """Draw the columns that a leaf looks at, from those that the row has."""
     n, d, draw = 0, x.shape[1], look.whole[COLUMNS]

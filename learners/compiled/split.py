@@ -5,7 +5,23 @@ from __future__ import annotations
 import math
 
 from learners.compiled.jit import inner, lean
-from learners.compiled.leaf import BEST, CHANCES, COLUMNS, FOUND, KINDS, LOGS, PLACE, PRIORS, SINCE, SIZE, SPEAKS, STATS_OF, SUMS, TOTAL, Look
+from learners.compiled.leaf import (
+    BEST,
+    COLUMNS,
+    FOUND,
+    KEYS,
+    KINDS,
+    ORDER,
+    PLACE,
+    PRIORS,
+    SINCE,
+    SIZE,
+    SPEAKS,
+    STATS_OF,
+    SUMS,
+    TOTAL,
+    Look,
+)
 from learners.compiled.pool import (
     AFTER,
     ASLEEP,
@@ -105,6 +121,7 @@ def grow(
         size = _order(pool, d, c, look)
         for o in range(size):
             j, point, worth = look.whole[COLUMNS, o], 0.0, 0.0
+            _arrange(pool, j, d, labels, look)
             if j < d:
                 worth, point = _of_number(pool, rules, j, entropy, look)
             else:
@@ -126,11 +143,28 @@ def grow(
         # River stops such a leaf and, in the same step, lets it begin anew.
         forget(pool, leaf, False)
         return
+    _arrange(pool, column, d, labels, look)
     if column < d:
         _cut(pool.stat, column, cut, look)
     else:
         _spread(pool, column - d, ranks, look)
-    _branch(pool, rules, leaf, column, d, cut, labels, look)
+    _branch(pool, rules, leaf, column, d, cut, look)
+
+
+@lean
+def _arrange(pool: Pool, j: int, d: int, labels: Whole, look: Look) -> None:
+    """Order the classes as river does: as they came to the number; for words by their labels."""
+    order, keys = look.whole[ORDER], look.whole[KEYS]
+    for e in range(look.whole[BEST, SIZE]):
+        s, key, at = look.whole[STATS_OF, e], 0, e
+        if j >= d:
+            key = labels[look.whole[KINDS, e]]
+        elif pool.born.shape[1] > 0 and s >= 0:
+            key = pool.born[s, j]
+        while at > 0 and keys[at - 1] > key:
+            keys[at], order[at] = keys[at - 1], order[at - 1]
+            at -= 1
+        keys[at], order[at] = key, e
 
 
 @lean
@@ -199,9 +233,7 @@ def _gini(weights: Floats, total: float, n: int) -> float:
 
 
 @lean
-def _of_number(
-    pool: Pool, rules: Rules, j: int, entropy: float, look: Look
-) -> tuple[float, float]:
+def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> tuple[float, float]:
     """Return merit and threshold of the best split of a number."""
     low, high, stat = math.inf, -math.inf, pool.stat
     for e in range(look.whole[BEST, SIZE]):
@@ -226,7 +258,7 @@ def _cut(stat: Floats, j: int, cut: float, look: Look) -> None:
     """Say what each class weighs up to a threshold and beyond it, by its Gaussian."""
     parts = look.parts
     for e in range(look.whole[BEST, SIZE]):
-        s = look.whole[STATS_OF, e]
+        s = look.whole[STATS_OF, look.whole[ORDER, e]]
         parts[0, e] = parts[1, e] = ABSENT
         if s < 0 or stat[s, COUNT, j] == 0.0:
             continue
@@ -246,9 +278,7 @@ def _cut(stat: Floats, j: int, cut: float, look: Look) -> None:
 
 
 @lean
-def _of_words(
-    pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, look: Look
-) -> float:
+def _of_words(pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, look: Look) -> float:
     """Return the merit of the split by a category into a branch for each word."""
     branches = _spread(pool, j, ranks, look)
     return _merit(rules, entropy, branches, look)
@@ -277,7 +307,8 @@ def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
         for e in range(look.whole[BEST, SIZE]):
             look.parts[b, e] = ABSENT
     for e in range(look.whole[BEST, SIZE]):
-        cell = pool.cells[look.whole[STATS_OF, e], j] if look.whole[STATS_OF, e] >= 0 else -1
+        s = look.whole[STATS_OF, look.whole[ORDER, e]]
+        cell = pool.cells[s, j] if s >= 0 else -1
         while cell >= 0:
             look.parts[place[pool.cell[cell, VALUE]], e] = pool.tally[cell]
             cell = pool.cell[cell, FOLLOWING]
@@ -287,16 +318,10 @@ def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
 
 @lean
 def _branch(
-    pool: Pool, rules: Rules, leaf: int, column: int, d: int, cut: float, labels: Whole, look: Look
+    pool: Pool, rules: Rules, leaf: int, column: int, d: int, cut: float, look: Look
 ) -> None:
     """Turn a leaf into a branch with a leaf for each row of `look.parts`."""
-    size, branches = look.whole[BEST, SIZE], 2 if column < d else look.whole[BEST, SPEAKS]
-    # The order in which classes came to the column, or that of their labels.
-    for e in range(size):
-        since = labels[look.whole[KINDS, e]] if column >= d else 0
-        if column < d and pool.born.shape[1] > 0 and look.whole[STATS_OF, e] >= 0:
-            since = pool.born[look.whole[STATS_OF, e], column]
-        look.real[LOGS, e] = since
+    branches = 2 if column < d else look.whole[BEST, SPEAKS]
     field = column if column < d else column - d
     if rules.columns != ALL:
         field = pool.slot[leaf, column if column < d else pool.node[leaf, NUMBERS] + column - d]
@@ -309,7 +334,7 @@ def _branch(
                 pool.slot[child, j] = pool.slot[leaf, j]
             pool.node[child, NUMBERS] = pool.node[leaf, NUMBERS]
             pool.node[child, CATEGORIES] = pool.node[leaf, CATEGORIES]
-        _inherit(pool, rules, child, b, size, look)
+        _inherit(pool, rules, child, b, look)
         if column >= d:
             pool.node[child, CODE] = look.whole[FOUND, b]
         if b == 0:
@@ -332,20 +357,13 @@ def _branch(
 
 
 @lean
-def _inherit(pool: Pool, rules: Rules, child: int, b: int, size: int, look: Look) -> None:
-    """Give a new leaf the classes of its branch, in the order of LOGS."""
-    tail, total, after = -1, 0.0, -math.inf
-    for _ in range(size):
-        e = -1
-        for other in range(size):
-            if look.real[LOGS, other] > after and (e < 0 or look.real[LOGS, other] < look.real[LOGS, e]):
-                e = other
-        if e < 0:
-            break
-        after = look.real[LOGS, e]
-        for other in range(size):
-            if look.real[LOGS, other] == after and look.parts[b, other] >= 0.0:
-                tail = new_entry(pool, child, tail, look.whole[KINDS, other], look.parts[b, other])
-                total += look.parts[b, other]
+def _inherit(pool: Pool, rules: Rules, child: int, b: int, look: Look) -> None:
+    """Give a new leaf the classes of its branch."""
+    tail, total = -1, 0.0
+    for e in range(look.whole[BEST, SIZE]):
+        if look.parts[b, e] >= 0.0:
+            kind = look.whole[KINDS, look.whole[ORDER, e]]
+            tail = new_entry(pool, child, tail, kind, look.parts[b, e])
+            total += look.parts[b, e]
     pool.mass[child, TRIED] = total
     pool.mass[child, SEEN] = total if rules.convention != RIVERS else 0.0

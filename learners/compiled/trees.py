@@ -5,14 +5,27 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from learners.base import LEARN, PREDICT
 from learners.compiled.alarm import note
 from learners.compiled.chance import Seeds, poisson
 from learners.compiled.flow import Ops
-from learners.compiled.jit import inner, lean, njit
-from learners.compiled.leaf import BEST, BY_COUNT, BY_LIKELIHOOD, CHANCES, KINDS, SIZE, SPEAKS, Look, ask, choose, learn, say, see, widths
+from learners.compiled.jit import inner, lean
+from learners.compiled.leaf import (
+    BEST,
+    BY_COUNT,
+    BY_LIKELIHOOD,
+    CHANCES,
+    KINDS,
+    SIZE,
+    SPEAKS,
+    Look,
+    ask,
+    choose,
+    learn,
+    say,
+    see,
+    widths,
+)
 from learners.compiled.pool import (
     AFTER,
     CODE,
@@ -361,7 +374,9 @@ def _next(pool: Pool, parent: int, child: int) -> int:
 
 
 @lean
-def elect(votes: Floats, known: Whole, labels: Whole, together: bool, proba: Floats, value: Floats) -> None:
+def elect(
+    votes: Floats, known: Whole, labels: Whole, together: bool, proba: Floats, value: Floats
+) -> None:
     """Add up votes; the class with most of them answers, the first in sorted order among equals.
 
     Parameters
@@ -381,8 +396,10 @@ def elect(votes: Floats, known: Whole, labels: Whole, together: bool, proba: Flo
             for t in range(len(votes)):
                 proba[i, k] += votes[t, i, k]
             total += proba[i, k]
-            if best < 0 or proba[i, k] > proba[i, best] or (
-                proba[i, k] == proba[i, best] and labels[k] < labels[best]
+            if (
+                best < 0
+                or proba[i, k] > proba[i, best]
+                or (proba[i, k] == proba[i, best] and labels[k] < labels[best])
             ):
                 best = k
         if best >= 0:
