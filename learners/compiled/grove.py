@@ -76,7 +76,7 @@ class Grove:
                 np.zeros((trees, 2)),
                 alarms(trees, 2),
             )
-            pool = pool_of((1, 1, 1, 0), 0, 0, 0, rules.convention == RIVERS)
+            pool = pool_of((1, 1, 1, 0), 0, 0, 0, False)
             self._pools.append((pool, stand))
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
@@ -180,17 +180,16 @@ class Grove:
         pool, stand = self._pools[i]
         trees, classes = len(stand.roots), votes.shape[2]
         d, c, words = rows.taught.shape[1], rows.codes.shape[1], rows.ranks.shape[1]
-        branches, sides = max(2, words), 1 + int(self.care.drift == REPLACE)
-        k = 0 if self.rules.columns == ALL else _most(self.rules, d + c)
         look = look_of(d, c, classes, words)
-        if not k:
-            pool = widened(pool, (0, 0, 0, 0), d, c, 0)
-        else:
-            pool = widened(pool, (0, 0, 0, 0), min(k, d), min(k, c), k)
-        need = _need(sides * trees, branches, classes, c)
+        need = _need(trees * (1 + int(self.care.drift == REPLACE)), max(2, words), classes, c)
+        k = 0 if self.rules.columns == ALL else _most(self.rules, d + c)
+        # Trees that draw their columns are no one's exact twin.
+        born = self.rules.convention == RIVERS and not k
+        d, c = (min(k, d), min(k, c)) if k else (d, c)
+        pool = widened(pool, (0, 0, 0, 0), d, c, k, born)
         at = run(pool, self.rules, self.care, stand, rows, look, 0, votes)
         while at < len(rows.op):
-            pool = widened(pool, need, pool.stat.shape[2], pool.cells.shape[1], k)
+            pool = widened(pool, need, d, c, k, born)
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
 

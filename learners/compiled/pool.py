@@ -108,7 +108,9 @@ def pool_of(sizes: tuple[int, int, int, int], d: int, c: int, k: int, born: bool
     )
 
 
-def widened(pool: Pool, need: tuple[int, int, int, int], d: int, c: int, k: int) -> Pool:
+def widened(
+    pool: Pool, need: tuple[int, int, int, int], d: int, c: int, k: int, born: bool
+) -> Pool:
     """Return the pool with room for `need` more rows of each kind and for these columns."""
     sizes = tuple(len(rows) for rows in (pool.node, pool.entry, pool.stat, pool.cell))
     old_d, old_c = pool.stat.shape[2], pool.cells.shape[1]
@@ -118,11 +120,11 @@ def widened(pool: Pool, need: tuple[int, int, int, int], d: int, c: int, k: int)
     ]
     if tuple(room) == sizes and (d, c, k) == (old_d, old_c, pool.slot.shape[1]):
         return pool
-    wide = pool_of((room[0], room[1], room[2], room[3]), d, c, k, pool.born.shape[1] > 0)
+    wide = pool_of((room[0], room[1], room[2], room[3]), d, c, k, born)
     for old, new in zip(pool, wide, strict=True):
         new[tuple(slice(size) for size in old.shape)] = old
     _blank(wide.stat[:, :, old_d:])
-    if pool.born.shape[1]:
+    if born:
         wide.born[: sizes[2], d : d + old_c] = pool.born[:, old_d:]
         wide.born[:, old_d:d] = 0
     return wide

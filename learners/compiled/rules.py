@@ -50,6 +50,9 @@ class Rules(NamedTuple):
         ALL, SQUARE_ROOT, a number or a share of the columns.
     handed_down
         Whether a tree draws its columns once, or each leaf its own.
+    half
+        Exponent of a square root. A constant would be compiled to another last bit than that of
+        river's `** 0.5`, and a leaf's weight may hang on it.
     """
 
     convention: int = OURS
@@ -67,3 +70,4 @@ class Rules(NamedTuple):
     nodes: int = 100_000
     columns: float = ALL
     handed_down: bool = False
+    half: float = 0.5

@@ -145,7 +145,7 @@ def grow(
         return
     _arrange(pool, column, d, labels, look)
     if column < d:
-        _cut(pool.stat, column, cut, look)
+        _cut(pool.stat, column, cut, rules.half, look)
     else:
         _spread(pool, column - d, ranks, look)
     _branch(pool, rules, leaf, column, d, cut, look)
@@ -246,7 +246,7 @@ def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> 
     for i in range(rules.points):
         cut = low + step * (i + 1)
         if low < cut < high:
-            _cut(stat, j, cut, look)
+            _cut(stat, j, cut, rules.half, look)
             merit = _merit(rules, entropy, 2, look)
             if merit > best:
                 best, point = merit, cut
@@ -254,7 +254,7 @@ def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> 
 
 
 @lean
-def _cut(stat: Floats, j: int, cut: float, look: Look) -> None:
+def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
     """Say what each class weighs up to a threshold and beyond it, by its Gaussian."""
     parts = look.parts
     for e in range(look.whole[BEST, SIZE]):
@@ -271,7 +271,7 @@ def _cut(stat: Floats, j: int, cut: float, look: Look) -> None:
             variance = stat[s, SPREAD, j] / (n - 1.0) if n > 1.0 else 0.0
             below = 0.0
             if variance > 0.0:
-                gap = (cut - stat[s, MEAN, j]) / math.sqrt(variance)
+                gap = (cut - stat[s, MEAN, j]) / variance**half
                 below = 0.5 * (1.0 + math.erf(gap / ROOT_2))
             parts[0, e] = below * n
             parts[1, e] = n - parts[0, e]

@@ -111,12 +111,14 @@ class HoeffdingTreeClassifier(Own):
 def _hoeffding_tree(estimator: tree.HoeffdingTreeClassifier) -> Grove:
     """Return river's tree with river's conventions.
 
-    Two things of river have no like here. It counts the bytes of its Python objects every
+    Three things of river have no like here. It counts the bytes of its Python objects every
     `memory_estimate_period` records and puts leaves to sleep beyond `max_size`: the twin splits
-    on, and is the same as long as river's tree stays within `max_size`, or the period. And in a
-    leaf where a category has only two words it may, by the last bit of a sum, ask "is it this
-    one" for whichever has the lower hash, in place of "which one": with `gini`, or three classes
-    and more. The twin asks which one; a third word that comes later then goes elsewhere.
+    on, and is the same as long as river's tree stays within `max_size`, or the period. Of columns
+    with equal merits the last wins, by the order of keys in the leaf's first row; here by the
+    order in which columns first came, numbers before words. And where a category has two words in
+    a leaf, river may, by the last bit of a sum, ask "is it this one" for the word with the lower
+    hash in place of "which one": with `gini`, or three classes and more. The twin asks which one;
+    a third word that comes later goes elsewhere.
     """
     nominal = frozenset(estimator.nominal_attributes or ())
     return Grove(river_rules(estimator), Care(), [1], nominal=nominal)
