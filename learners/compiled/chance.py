@@ -19,7 +19,7 @@ _A, _B, _C, _D = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 def seeds(seed: int, count: int) -> Seeds:
     """Return states of independent generators, from NumPy's `SeedSequence`."""
-    return np.random.SeedSequence(seed).generate_state(count, np.uint64)
+    return np.random.SeedSequence(seed).generate_state(count, np.uint64).astype(np.uint64)
 
 
 @lean

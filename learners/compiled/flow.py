@@ -71,6 +71,7 @@ class Flow:
             self.op,
             self.y,
             self.weight,
+            self.labels,
         )
 
     def kept(self, numbers: list[int], categories: list[int]) -> Flow:
@@ -89,6 +90,7 @@ class Flow:
             self.op,
             self.y,
             self.weight,
+            self.labels,
         )
 
     def only_numbers(self, name: str, of: int = PREDICT | LEARN) -> None:

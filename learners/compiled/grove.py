@@ -170,10 +170,10 @@ class Grove:
         ]
         if min(self.threads, len(jobs)) > 1 and len(rows.op) >= WORTH_THREADS:
             with ThreadPoolExecutor(self.threads) as threads:
-                list(threads.map(lambda job: self._pool(*job, rows), jobs))
+                list(threads.map(lambda job: self._pool(job[0], job[1], rows), jobs))
         else:
-            for job in jobs:
-                self._pool(*job, rows)
+            for i, own in jobs:
+                self._pool(i, own, rows)
         return votes
 
     def _pool(self, i: int, votes: Floats, rows: Rows) -> None:

@@ -6,9 +6,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learners.compiled.chance import uniform
+from learners.compiled.chance import Seeds, uniform
 from learners.compiled.jit import inner, lean
 from learners.compiled.pool import (
     AFTER,
@@ -272,7 +271,7 @@ def _log_density(stat: Floats, s: int, j: int, x: float) -> float:
         variance = stat[s, SPREAD, j] / (n - 1.0)
         if variance > 0.0:
             gap = x - stat[s, MEAN, j]
-            return gap * gap / (-2.0 * variance) - HALF_LOG_TAU - 0.5 * math.log(variance)
+            return float(gap * gap / (-2.0 * variance) - HALF_LOG_TAU - 0.5 * math.log(variance))
     return 0.0
 
 
@@ -386,7 +385,7 @@ def choose(
     x: Floats,
     codes: Codes,
     i: int,
-    chance: NDArray[np.uint64],
+    chance: Seeds,
     look: Look,
 ) -> None:
     """Draw the columns that a leaf looks at, from those that the row has."""

@@ -121,8 +121,9 @@ def widened(
     if tuple(room) == sizes and (d, c, k) == (old_d, old_c, pool.slot.shape[1]):
         return pool
     wide = pool_of((room[0], room[1], room[2], room[3]), d, c, k, born)
-    for old, new in zip(pool, wide, strict=True):
-        new[tuple(slice(size) for size in old.shape)] = old
+    for name in Pool._fields:
+        old = getattr(pool, name)
+        getattr(wide, name)[tuple(slice(size) for size in old.shape)] = old
     _blank(wide.stat[:, :, old_d:])
     if born:
         wide.born[: sizes[2], d : d + old_c] = pool.born[:, old_d:]
