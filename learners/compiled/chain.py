@@ -229,6 +229,7 @@ class Chain:
             op,
             y,
             rows.weight,
+            self._labels,
         )
         try:
             for stage in self.stages:

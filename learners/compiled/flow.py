@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class Flow:
         float64[n], the target or the code of the class; NaN where there is none.
     weight
         float64[n].
+    labels
+        The classes that the codes in `y` stand for, where the model knows more than two.
     """
 
     names: list[Any]
@@ -55,6 +57,7 @@ class Flow:
     op: Ops
     y: Floats
     weight: Floats
+    labels: Sequence[Any] = ()
 
     def numbers(self, names: list[Any], asked: Floats, taught: Floats) -> Flow:
         """Return the flow with other columns of numbers."""
@@ -68,6 +71,7 @@ class Flow:
             self.op,
             self.y,
             self.weight,
+            self.labels,
         )
 
     def kept(self, numbers: list[int], categories: list[int]) -> Flow:
@@ -86,6 +90,7 @@ class Flow:
             self.op,
             self.y,
             self.weight,
+            self.labels,
         )
 
     def only_numbers(self, name: str, of: int = PREDICT | LEARN) -> None:

@@ -18,3 +18,20 @@ def njit(function: Kernel) -> Kernel:
     """
     compiled: Kernel = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     return compiled
+
+
+def lean(function: Kernel) -> Kernel:
+    """Compile a function that makes no array, and so need not count who holds which.
+
+    Counting costs more than the arithmetic where rows are short and arrays many.
+    """
+    compiled: Kernel = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function)
+    return compiled
+
+
+def inner(function: Kernel) -> Kernel:
+    """Compile as `lean` does, into whatever calls it: for the few steps that every row takes."""
+    compiled: Kernel = numba.njit(
+        nogil=True, cache=True, error_model="numpy", _nrt=False, forceinline=True
+    )(function)
+    return compiled

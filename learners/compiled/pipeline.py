@@ -9,6 +9,7 @@ from river import base, compose
 
 import learners.compiled.bayes
 import learners.compiled.encoding
+import learners.compiled.forest
 import learners.compiled.half_space
 import learners.compiled.hashing
 import learners.compiled.linear
@@ -20,6 +21,7 @@ import learners.compiled.retraining
 import learners.compiled.scaling
 import learners.compiled.selection
 import learners.compiled.softmax
+import learners.compiled.tree
 import learners.compiled.union  # noqa: F401  # these register their twins
 from learners.base import Label
 from learners.compiled.chain import Chain

@@ -1,0 +1,131 @@
+"""Pools as they are kept: only what the trees hold, in an order that their shape alone decides."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learners.compiled.jit import njit
+from learners.compiled.pool import (
+    AFTER,
+    CATEGORIES,
+    FOLLOWING,
+    HEAD,
+    KIND,
+    LEFT,
+    NEXT,
+    NUMBER,
+    NUMBERS,
+    PARENT,
+    RIGHT,
+    STAT,
+    WORDS,
+    Pool,
+    Whole,
+    pool_of,
+)
+
+KEPT = tuple(name for name in Pool._fields if name not in ("used", "spare"))
+
+
+def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Whole]:
+    """Return the arrays of a pool's trees as private copies, and the roots in them (-1: none).
+
+    Neither room to spare nor the order in which rows were taken shows. O(what the trees hold).
+    """
+    live = pool.used[:4] - pool.used[4:]
+    d, c, k = pool.stat.shape[2], pool.cells.shape[1], pool.slot.shape[1]
+    sizes = (int(live[0]), int(live[1]), int(live[2]), int(live[3]))
+    exact = pool_of(sizes, d, c, k, pool.born.shape[1] > 0)
+    places = np.full(roots.shape, -1, np.int64)
+    _pack(pool, exact, roots, places)
+    arrays = {name: getattr(exact, name) for name in KEPT}
+    if k:
+        leaves = exact.node[exact.node[:, KIND] < NUMBER]
+        numbers, words = (max(leaves[:, column], default=0) for column in (NUMBERS, CATEGORIES))
+        arrays["slot"] = _trim(exact.slot, max(leaves[:, NUMBERS] + leaves[:, CATEGORIES]))
+        arrays["stat"] = _trim(exact.stat, numbers)
+        arrays["cells"] = _trim(exact.cells, words)
+    return arrays, places
+
+
+def unpacked(arrays: dict[str, NDArray[np.generic]]) -> Pool:
+    """Return a pool that holds private copies of these arrays, and is full."""
+    own = {name: np.array(arrays[name]) for name in KEPT}
+    sizes = [len(own[name]) for name in ("node", "entry", "stat", "cell")]
+    used = np.array([*sizes, 0, 0, 0, 0], np.int64)
+    spare = np.zeros((4, max(*sizes, 1)), np.int32)
+    return Pool(used=used, spare=spare, **own)
+
+
+def _trim(array: NDArray[np.generic], width: int) -> NDArray[np.generic]:
+    return np.ascontiguousarray(array[..., : max(width, 0)])
+
+
+@njit
+def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
+    n, entries, stats, cells = 0, 0, 0, 0
+    queue = np.empty(exact.node.shape[0], np.int64)
+    after = np.full(exact.node.shape[0], -1, np.int64)
+    parent = np.full(exact.node.shape[0], -1, np.int64)
+    for tree in range(roots.shape[0]):
+        if roots[tree] >= 0:
+            places[tree] = n
+            queue[n] = roots[tree]
+            n += 1
+    for new in range(exact.node.shape[0]):
+        old = queue[new]
+        exact.node[new, :] = pool.node[old, :]
+        exact.mass[new, :] = pool.mass[old, :]
+        exact.slot[new, :] = pool.slot[old, :]
+        exact.node[new, NEXT] = after[new]
+        exact.node[new, PARENT] = parent[new]
+        kind = pool.node[old, KIND]
+        if kind == WORDS:
+            exact.node[new, LEFT] = n
+            child = pool.node[old, LEFT]
+            while child >= 0:
+                queue[n] = child
+                parent[n] = new
+                child = pool.node[child, NEXT]
+                after[n] = n + 1 if child >= 0 else -1
+                n += 1
+        elif kind >= NUMBER:
+            queue[n] = pool.node[old, LEFT]
+            queue[n + 1] = pool.node[old, RIGHT]
+            parent[n] = parent[n + 1] = new
+            exact.node[new, LEFT] = n
+            exact.node[new, RIGHT] = n + 1
+            n += 2
+        else:
+            entry = pool.node[old, HEAD]
+            if entry >= 0:
+                exact.node[new, HEAD] = entries
+            while entry >= 0:
+                exact.entry[entries, :] = pool.entry[entry, :]
+                exact.prior[entries] = pool.prior[entry]
+                stat = pool.entry[entry, STAT]
+                if stat >= 0:
+                    exact.entry[entries, STAT] = stats
+                    cells = _pack_stat(pool, exact, stat, stats, cells)
+                    stats += 1
+                entry = pool.entry[entry, AFTER]
+                exact.entry[entries, AFTER] = entries + 1 if entry >= 0 else -1
+                entries += 1
+
+
+@njit
+def _pack_stat(pool: Pool, exact: Pool, old: int, new: int, cells: int) -> int:
+    exact.stat[new, :, :] = pool.stat[old, :, :]
+    exact.norm[new] = pool.norm[old]
+    exact.born[new, :] = pool.born[old, :]
+    for j in range(pool.cells.shape[1]):
+        cell = pool.cells[old, j]
+        exact.cells[new, j] = cells if cell >= 0 else -1
+        while cell >= 0:
+            exact.cell[cells, :] = pool.cell[cell, :]
+            exact.tally[cells] = pool.tally[cell]
+            cell = pool.cell[cell, FOLLOWING]
+            exact.cell[cells, FOLLOWING] = cells + 1 if cell >= 0 else -1
+            cells += 1
+    return cells
