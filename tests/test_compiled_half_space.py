@@ -20,6 +20,8 @@ MODELS = {
     | anomaly.HalfSpaceTrees(
         n_trees=4, height=5, window_size=40, limits=dict.fromkeys("abc", (-2.0, 2.0)), seed=7
     ),
+    "min-max": preprocessing.MinMaxScaler()
+    | anomaly.HalfSpaceTrees(n_trees=3, height=6, window_size=30, seed=5),
     "bare": anomaly.HalfSpaceTrees(n_trees=3, height=3, window_size=10, seed=1),
     "limits": anomaly.HalfSpaceTrees(
         n_trees=5, height=4, window_size=25, limits={"a": (-3.0, 3.0), "c": (-9, 9)}, seed=2

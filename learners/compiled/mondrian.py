@@ -12,7 +12,7 @@ from river import forest
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
-from learners.compiled.mondrian_trees import COUNT, LABELS, SIZE, Rules, grow
+from learners.compiled.mondrian_trees import COUNT, LABELS, MASS, SIZE, WHOLE, Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
 from learners.compiled.twister import SHEET, words_of, write
@@ -53,6 +53,7 @@ class MondrianForest:
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
         self._nodes = np.zeros((trees, 1, LABELS))
+        self._nodes[:, 0, [MASS, WHOLE]] = 1.0
         self._ranges = np.zeros((trees, 1, 2, 0))
         self._links = np.full((trees, 1, 4), -1, np.int32)
         self._marks = np.tile(np.array([1, SHEET]), (trees, 1))

@@ -12,19 +12,21 @@ from learners.compiled.flow import Ops
 from learners.compiled.jit import njit
 from learners.compiled.twister import SHEET, Words, turn
 
-# Columns of nodes. WEIGHT is the log likelihood of what a node answered, WHOLE that of all prunings
-# of what is below it, MINE the share of the node in these. Then comes what is known of the labels,
-# which is counts by class or the mean.
-TIME, THRESHOLD, WEIGHT, WHOLE, MINE, COUNT = range(6)
-LABELS = 6
+# Columns of nodes. WEIGHT is the log likelihood of what a node answered, by which a row without the
+# field of a split is sent on. MASS is that likelihood and WHOLE that of all prunings of what is
+# below the node, each times SPAN to its power; MINE is the share of the node in these. Then comes
+# what is known of the labels, which is counts by class or the mean.
+TIME, THRESHOLD, COUNT, WEIGHT, MASS, MASS_POWER, WHOLE, WHOLE_POWER, MINE = range(9)
+LABELS = 9
 # Columns of links; a leaf has no left child, which is -1.
 PARENT, LEFT, RIGHT, FEATURE = range(4)
 # Marks of a tree: how many nodes it has, and its place on the sheet of random numbers.
 SIZE, PLACE = range(2)
 
-# exp(-40) beside 1 is lost in rounding, and what the library takes longest for.
-NOTHING = 40.0
-HALF = math.log(0.5)
+# Likelihoods are kept from 1 / SPAN to 1, so that neither they nor products of two underflow. On
+# the way up, multiplying them is several times as fast as adding logarithms.
+SPAN = 2.0**256
+LOG_SPAN = 256.0 * math.log(2.0)
 
 Links = NDArray[np.int32]
 Integers = NDArray[np.int64]
@@ -185,7 +187,8 @@ def _tree(
                         time -= math.log(1.0 - drawn) / extension
                         if 0.0 < time < end:
                             child = _split(
-                                taught[i],
+                                taught,
+                                i,
                                 node,
                                 time,
                                 order,
@@ -207,15 +210,23 @@ def _tree(
             nodes[node, COUNT] += 1.0
             if numbers:
                 error = nodes[node, label] - y[i]
-                if seen and aggregate:
-                    nodes[node, WEIGHT] -= step * (error * error / 2.0)
                 nodes[node, label] -= (1.0 / nodes[node, COUNT]) * error
+                gain = -step * (error * error / 2.0)
+                factor, power = _likelihood(gain)
             else:
-                if seen and aggregate:
-                    below = nodes[node, COUNT] + dirichlet * known
-                    chance = (nodes[node, label] + dirichlet) / below
-                    nodes[node, WEIGHT] += step * math.log(chance)
+                below = nodes[node, COUNT] + dirichlet * known
+                factor, power = (nodes[node, label] + dirichlet) / below, 0.0
                 nodes[node, label] += 1.0
+                gain = step * math.log(factor)
+                if step != 1.0:
+                    factor, power = _likelihood(gain)
+            if seen and aggregate:
+                nodes[node, WEIGHT] += gain
+                nodes[node, MASS] *= factor
+                nodes[node, MASS_POWER] += power
+                if nodes[node, MASS] < 1.0 / SPAN:
+                    nodes[node, MASS] *= SPAN
+                    nodes[node, MASS_POWER] -= 1.0
             left, right = links[node, LEFT], links[node, RIGHT]
             if child >= 0:
                 node, seen = child, False
@@ -227,21 +238,39 @@ def _tree(
                     node = left if value <= nodes[node, THRESHOLD] else right
                 else:
                     node = right if nodes[left, WEIGHT] < nodes[right, WEIGHT] else left
-        # From the leaf to the root, the weights of all prunings of what is below each node.
+        # From the leaf to the root, the likelihoods of all prunings of what is below each node.
         while aggregate and node >= 0:
-            whole = nodes[node, WEIGHT]
-            if links[node, LEFT] >= 0:
-                below = nodes[links[node, LEFT], WHOLE] + nodes[links[node, RIGHT], WHOLE]
-                gap = abs(whole - below)
-                # To 1e-16 what log1p would give, which takes ten times as long.
-                less = math.exp(-gap) if gap < NOTHING else 0.0
-                nodes[node, MINE] = (1.0 if whole > below else less) / (1.0 + less)
-                whole = max(whole, below) + HALF
-                if less > 0.0:
-                    whole += math.log(1.0 + less)
-            nodes[node, WHOLE] = whole
+            whole, power = nodes[node, MASS], nodes[node, MASS_POWER]
+            left, right = links[node, LEFT], links[node, RIGHT]
+            if left >= 0:
+                both = nodes[left, WHOLE] * nodes[right, WHOLE]
+                apart = nodes[left, WHOLE_POWER] + nodes[right, WHOLE_POWER] - power
+                if both < 1.0 / SPAN:
+                    both *= SPAN
+                    apart -= 1.0
+                # Beside the other, what is two powers less is nothing.
+                if apart > 0.0:
+                    whole = whole / SPAN if apart == 1.0 else 0.0
+                    power += apart
+                elif apart < 0.0:
+                    both = both / SPAN if apart == -1.0 else 0.0
+                nodes[node, MINE] = whole / (whole + both)
+                whole = 0.5 * (whole + both)
+                if whole < 1.0 / SPAN:
+                    whole *= SPAN
+                    power -= 1.0
+            nodes[node, WHOLE], nodes[node, WHOLE_POWER] = whole, power
             node = np.int64(links[node, PARENT])
     return -1
+
+
+@njit
+def _likelihood(log: float) -> tuple[float, float]:
+    """Return exp of what is not above 0, as a number from 1 / SPAN to 1 and a power of SPAN."""
+    # Of what is below this, no digit after the point is known.
+    log = max(log, -1e15)
+    power = math.ceil(log / LOG_SPAN)
+    return math.exp(min(log - power * LOG_SPAN, 0.0)), float(power)
 
 
 @njit
@@ -254,7 +283,8 @@ def _beyond(x: float, low: float, high: float) -> float:
 
 @njit
 def _split(
-    x: Floats,
+    rows: Floats,
+    i: int,
     node: Index,
     time: float,
     order: Integers,
@@ -270,34 +300,32 @@ def _split(
     A field is drawn by how far the row is outside of its range, then a threshold in between. What
     the node was goes one level down, beside the new leaf; the node stays at its place.
     """
-    lows, highs = ranges[node, 0], ranges[node, 1]
     total = 0.0
     for j in order:
-        total += _beyond(x[j], lows[j], highs[j])
+        total += _beyond(rows[i, j], ranges[node, 0, j], ranges[node, 1, j])
     if not total < np.inf:
         return -1
     goal = _draw(marks, words, sheet) * total
     passed, feature = 0.0, -1
     for j in order:
-        beyond = _beyond(x[j], lows[j], highs[j])
+        beyond = _beyond(rows[i, j], ranges[node, 0, j], ranges[node, 1, j])
         if beyond > 0.0:
             passed += beyond
             feature = j
             if passed > goal:
                 break
-    to_right = x[feature] > highs[feature]
-    if to_right:
-        start, end = highs[feature], x[feature]
-    else:
-        start, end = x[feature], lows[feature]
+    value = rows[i, feature]
+    to_right = value > ranges[node, 1, feature]
+    start = ranges[node, 1, feature] if to_right else value
+    end = value if to_right else ranges[node, 0, feature]
     threshold = start + (end - start) * _draw(marks, words, sheet)
     old, new = marks[SIZE], marks[SIZE] + 1
     marks[SIZE] += 2
     for column in range(nodes.shape[1]):
         nodes[old, column] = nodes[node, column]
         nodes[new, column] = 0.0
-    for j in range(len(x)):
-        ranges[old, 0, j], ranges[old, 1, j] = lows[j], highs[j]
+    for j in range(rows.shape[1]):
+        ranges[old, 0, j], ranges[old, 1, j] = ranges[node, 0, j], ranges[node, 1, j]
         ranges[new, 0, j] = ranges[new, 1, j] = np.nan
     for column in range(links.shape[1]):
         links[old, column] = links[node, column]
@@ -305,6 +333,7 @@ def _split(
         links[links[old, LEFT], PARENT] = old
         links[links[old, RIGHT], PARENT] = old
     nodes[old, TIME] = nodes[new, TIME] = time
+    nodes[new, MASS] = nodes[new, WHOLE] = 1.0
     nodes[node, THRESHOLD] = threshold
     links[old, PARENT] = links[new, PARENT] = node
     links[new, LEFT], links[new, RIGHT], links[new, FEATURE] = -1, -1, 0
