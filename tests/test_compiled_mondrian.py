@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from river import forest, preprocessing
 
 from learners.base import Classes, Examples, Task
-from learners.compiled.mondrian_trees import COUNT, SIZE
+from learners.compiled.mondrian_nodes import COUNT, SIZE
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
 from learners.compiled.twister import SHEET, turn, words_of

@@ -12,7 +12,8 @@ from river import forest
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.flow import Fields, Flow
-from learners.compiled.mondrian_trees import COUNT, LABELS, MASS, SIZE, WHOLE, Rules, grow
+from learners.compiled.mondrian_nodes import COUNT, LABELS, MASS, SIZE, WHOLE
+from learners.compiled.mondrian_trees import Rules, grow
 from learners.compiled.strangers import only_numbers
 from learners.compiled.twins import NoTwinError, twin
 from learners.compiled.twister import SHEET, words_of, write
@@ -26,10 +27,14 @@ class MondrianForest:
     """An aggregated Mondrian forest (Mourtada, Gaïffas and Scornet, 2021).
 
     Twin of `river.forest.AMFClassifier` and `AMFRegressor`, up to the last draw: it has their
-    generator. River's trees grow for ever unless `max_nodes` is set; here `NODES` takes its place,
-    after which a tree learns on without splitting. So memory is at most 8 (2 d + k + 7) bytes a
-    node, d being the fields and k the classes. O(t (d + k) log n) a row for t trees that have seen
-    n rows. ("AMF: Aggregated Mondrian forests for online learning", JRSS B 83(3), 2021.)
+    generator ("AMF: Aggregated Mondrian forests for online learning", JRSS B 83(3)). Where river
+    keeps its classes in a set and answers by its order if two are equally probable, this answers
+    the class learned first.
+
+    River's trees grow for ever unless `max_nodes` is set (its issue 1454); here `NODES` takes its
+    place, and a tree of so many nodes learns on without splitting. So memory is at most
+    8 (2 d + k + 11) bytes a node, d being the fields and k the classes. O(t (d + k) log n) a row
+    for t trees that have seen n rows.
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ class MondrianForest:
         self._parameters = (trees, rules, seed)
         self._fields = Fields()
         self._known = 0
-        # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than used.
+        # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than are used.
         self._nodes = np.zeros((trees, 1, LABELS))
         self._nodes[:, 0, [MASS, WHOLE]] = 1.0
         self._ranges = np.zeros((trees, 1, 2, 0))
