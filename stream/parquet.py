@@ -73,7 +73,8 @@ class ParquetFile:
     """
 
     def __init__(self, file: IO[bytes] | Path) -> None:
-        self._file = pyarrow.parquet.ParquetFile(file)
+        # Left to itself it keeps all that was read of the file in memory.
+        self._file = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
         self.names: list[str] = self._file.schema_arrow.names
         self.rows: int = self._file.metadata.num_rows
 
