@@ -28,9 +28,11 @@ _TYPES: dict[str, Any] = {
     "category": str | None,
     "text": str | None,
 }
+# What is left out by its name; an object's fields have names of their own.
+_FLAT: Any = str | int | float | bool | list[msgspec.Raw] | None
 _NUMBERS = ("number", "bool")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, TypeError)
-_ODD = -1.0
+ODD = -1.0
 
 
 class Columns(NamedTuple):
@@ -97,17 +99,9 @@ class ColumnReader:
         if self._record.weight is not None:
             weight[:] = self._of(rows, self._record.weight)
         y = self._targets(rows, classes.codes)
-        table = self._table(rows)
         bad[untimely] = True
-        bad |= ~((weight >= 0.0) & (weight < LARGEST))
-        bad |= y == _ODD if self._task is not Task.REGRESSION else np.abs(y) >= LARGEST
-        bad |= (np.abs(table.dense) >= INT64).any(axis=1)
-        if not bad.any():
-            return Columns(places, odd, keys, times, weight, y, table)
-        fine = np.flatnonzero(~bad).tolist()
-        odd = sorted(odd + [places[row] for row in np.flatnonzero(bad).tolist()])
-        some = [places[row] for row in fine], odd, [keys[row] for row in fine]
-        return Columns(*some, times[fine], weight[fine], y[fine], table[fine])
+        parts = keys, times, weight, y, self._table(rows)
+        return sorted_out(places, odd, *parts, bad, self._task)
 
     def _type(self) -> Any:
         """Return the type of a record of these fields: missing ones are None, no others allowed."""
@@ -115,13 +109,13 @@ class ColumnReader:
         label = float | None if self._task is Task.REGRESSION else Any
         parts = {record.key: str | int, record.time: int | str, record.weight: float}
         fields: list[tuple[str, Any]] = [(n, t) for n, t in parts.items() if n is not None]
-        # Of those that are taken others than the known ones are odd, but for null.
-        optional: dict[str, Any] = dict.fromkeys(record.take or (), type(None))
-        optional |= {name: _TYPES[kind] for name, kind in self._kinds.items()}
+        optional = {name: _TYPES[kind] for name, kind in self._kinds.items()}
+        # Of a field to take that no record has had yet, the first value is for a closer look.
+        optional |= {n: None for n in record.take or () if n not in optional and n not in parts}
         # Of an object that is left out what lies inside is not.
         optional |= dict.fromkeys(record.leave_out, str | float | int | bool | list[Any] | None)
         if record.id is not None:
-            optional[record.id] = Any
+            optional[record.id] = msgspec.Raw
         if record.label is not None:
             optional[record.label] = label
         names = [name for name, _ in fields] + list(optional)
@@ -183,7 +177,7 @@ class ColumnReader:
         return np.array([0 if time is None else time for time in read], np.int64), untimely
 
     def _targets(self, rows: list[Any], classes: Mapping[Any, int]) -> Floats:
-        """Return the numbers or known codes of the labels, NaN without one, `_ODD` of others."""
+        """Return the numbers or known codes of the labels, NaN without one, `ODD` of others."""
         if self._record.label is None:
             return np.full(len(rows), math.nan)
         labels = self._of(rows, self._record.label)
@@ -192,10 +186,10 @@ class ColumnReader:
         known = {0: 0, 1: 1} if self._task is Task.ANOMALY else classes
         find = {None: math.nan, **known}.get
         try:
-            return np.array([find(label, _ODD) for label in labels], np.float64)
+            return np.array([find(label, ODD) for label in labels], np.float64)
         except TypeError:  # an array or an object, which is no label
             plain = [label if label.__hash__ else math.inf for label in labels]
-            return np.array([find(label, _ODD) for label in plain], np.float64)
+            return np.array([find(label, ODD) for label in plain], np.float64)
 
     def _table(self, rows: list[Any]) -> Table:
         names = [name for name, kind in self._kinds.items() if kind in _NUMBERS]
@@ -205,6 +199,29 @@ class ColumnReader:
         others = [name for name, kind in self._kinds.items() if kind not in _NUMBERS]
         codes, words = coded([self._of(rows, name) for name in others], len(rows))
         return Table(names, dense, others, codes, words)
+
+
+def sorted_out(
+    places: list[int],
+    odd: list[int],
+    keys: list[str | None],
+    times: NDArray[np.int64],
+    weight: Floats,
+    y: Floats,
+    table: Table,
+    bad: NDArray[np.bool_],
+    task: Task,
+) -> Columns:
+    """Return columns without the rows that are bad, or hold what is none of its part's values."""
+    bad |= ~((weight >= 0.0) & (weight < LARGEST))
+    bad |= y == ODD if task is not Task.REGRESSION else np.abs(y) >= LARGEST
+    bad |= (np.abs(table.dense) >= INT64).any(axis=1)
+    if not bad.any():
+        return Columns(places, odd, keys, times, weight, y, table)
+    fine = np.flatnonzero(~bad).tolist()
+    odd = sorted(odd + [places[row] for row in np.flatnonzero(bad).tolist()])
+    some = [places[row] for row in fine], odd, [keys[row] for row in fine]
+    return Columns(*some, times[fine], weight[fine], y[fine], table[fine])
 
 
 def _each(convert: Callable[[Any], Any], values: list[Any]) -> tuple[list[Any], list[int]]:

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from learners.base import LEARN, PREDICT, Classes, Task
+from stream.batch_columns import BatchReader
 from stream.block import Block, Cells, Tombstone
-from stream.columns import ColumnReader
+from stream.columns import ColumnReader, Columns
 from stream.fields import Parts, name_in, name_of, take_parts, time_in, weight_in
 from stream.label_section import LabelConfig
 from stream.labels import Labels
 from stream.log import Run
+from stream.parquet import Batch
 from stream.schema import WORD_FOR, RefusedRecordError, Schema
 from stream.sections import RecordConfig
 
@@ -66,6 +68,7 @@ class Decoder:
         self._decode = msgspec.json.Decoder().decode
         suited = columnar and late is None and ColumnReader.suits(record)
         self._reader = ColumnReader(record, task) if suited else None
+        self._batches = BatchReader(record, task)
         # Known from the start, so that its code does not depend on where blocks are cut.
         given = None if late is None else late.default
         self.default = None if given is None else self._labels.target(given)
@@ -94,7 +97,7 @@ class Decoder:
         block = Block.of(run, start, self.classes)
         columns = None
         if self._reader is not None and not skips:
-            columns = self._reader.read(run, self.schema.kinds, self.classes)
+            columns = self._columns(self._reader, run)
         places = range(len(run)) if columns is None else columns.odd
         rows = list(self._rows(run, places, skips, block))
         if columns is None:
@@ -102,6 +105,15 @@ class Decoder:
         else:
             block.fill_columns(columns, rows, self._alone)
         return block
+
+    def _columns(self, reader: ColumnReader, run: Run) -> Columns | None:
+        """Return what can be read at once of a run; None if no record can."""
+        values: object = run.values
+        if not isinstance(values, Batch):
+            return reader.read(run, self.schema.kinds, self.classes)
+        if not self.schema.kinds:
+            return None
+        return self._batches.read(run, values, self.schema.kinds, self.classes)
 
     def _rows(
         self, run: Run, places: Sequence[int], skips: Mapping[int, str], block: Block

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import cast
 
-from stream.files import RecordFile
+from stream.files import Piece, RecordFile, piece_of
 from stream.log import Bounds, Message, Run
 
 PARTITION = 0
@@ -27,8 +28,8 @@ class FileLog:
         self.topic = topic
         self._open = open_files
         self._files = open_files()
-        self._messages: Iterator[Message] = iter(())
-        self._next = 0
+        self._cut: Iterator[Piece] = iter(())
+        self._next = self._limit = 0
         self.ended = False
 
     def anew(self) -> FileLog:
@@ -42,13 +43,12 @@ class FileLog:
 
     def bounds(self) -> dict[int, Bounds]:
         """Return the bounds; the end is found by reading everything."""
-        return {PARTITION: Bounds(0, sum(1 for file in self._open() for _ in file))}
+        return {PARTITION: Bounds(0, sum(len(piece.keys) for piece in _pieces(self._open())))}
 
     def offsets_at(self, time: int) -> dict[int, int]:
         """Return the offset of the first record at or after a time."""
-        messages = itertools.chain.from_iterable(self._open())
-        older = itertools.takewhile(lambda message: message.time < time, messages)
-        return {PARTITION: sum(1 for _ in older)}
+        times = itertools.chain.from_iterable(piece.times for piece in _pieces(self._open()))
+        return {PARTITION: sum(1 for _ in itertools.takewhile(time.__gt__, times))}
 
     def committed(self) -> dict[int, tuple[int, str]]:
         """Files have no group."""
@@ -62,20 +62,39 @@ class FileLog:
         """Read from the start and pass over what lies before the offset."""
         self._next = positions[PARTITION]
         self._files = self._open()
-        messages = itertools.chain.from_iterable(self._files)
-        self._messages = itertools.islice(messages, self._next, None)
+        self._cut = self._cuts(self._next)
         self.ended = False
 
     def poll(self, limit: int, timeout: float) -> Run | None:
         """Return the next records; None at the end."""
-        messages = take(self._messages, limit)
-        if not messages:
+        self._limit = limit
+        piece = next(self._cut, None)
+        if piece is None:
             self.ended = True
             return None
-        keys, values, times, _ = (list(column) for column in zip(*messages, strict=True))
-        offsets = list(range(self._next, self._next + len(messages)))
-        self._next += len(messages)
-        return Run(self.topic, PARTITION, offsets, times, keys, values)
+        size = len(piece.keys)
+        offsets = list(range(self._next, self._next + size))
+        self._next += size
+        # Nobody changes a run, and some values are made only when they are looked at.
+        values = cast("list[bytes | None]", piece.values)
+        return Run(self.topic, PARTITION, offsets, piece.times, piece.keys, values)
+
+    def _cuts(self, left: int) -> Iterator[Piece]:
+        """Yield the records behind so many, as many at a time as are asked for then."""
+        for columnar, files in itertools.groupby(self._files, lambda file: file.columnar):
+            if not columnar:
+                messages = itertools.chain.from_iterable(files)
+                left -= sum(1 for _ in itertools.islice(messages, left))
+                while part := take(messages, self._limit):
+                    yield piece_of(part)
+                continue
+            for piece in _pieces(files):
+                start = min(left, len(piece.keys))
+                left -= start
+                while start < len(piece.keys):
+                    stop = start + self._limit
+                    yield piece.part(start, stop)
+                    start = stop
 
     def commit(self, positions: Mapping[int, int], metadata: str) -> None:
         """Files have no group."""
@@ -86,6 +105,11 @@ class FileLog:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _pieces(files: Iterable[RecordFile]) -> Iterator[Piece]:
+    for file in files:
+        yield from file.pieces()
 
 
 def take(messages: Iterator[Message], limit: int) -> list[Message]:

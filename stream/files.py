@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -9,16 +10,16 @@ import itertools
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import pyarrow
-import pyarrow.parquet
 
 from stream.cells import Converter, converter
 from stream.errors import ConfigError
 from stream.header import header_of, parts_of, refuse_doubles, refuse_unknown
 from stream.log import Message
+from stream.parquet import Batch, ParquetFile, encoded
 from stream.sections import RecordConfig
 from stream.units import LAST, UnitError, parse_time
 
@@ -28,6 +29,24 @@ _LONGEST = 64 * 2**20
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
+
+
+class Piece(NamedTuple):
+    """Consecutive records of a file, as parallel sequences."""
+
+    keys: list[bytes | None]
+    times: list[int]
+    values: Sequence[bytes | None]
+
+    def part(self, start: int, stop: int) -> Piece:
+        """Return the records from one place to before another."""
+        return Piece(self.keys[start:stop], self.times[start:stop], self.values[start:stop])
+
+
+def piece_of(messages: Sequence[Message]) -> Piece:
+    """Return messages, one at least, as parallel lists."""
+    keys, values, times, _ = (list(column) for column in zip(*messages, strict=True))
+    return Piece(keys, times, values)
 
 
 class RecordFile:
@@ -59,6 +78,8 @@ class RecordFile:
         How many of them have been read, for a progress bar.
     ragged
         CSV rows so far that did not have a cell for each column, or were not UTF-8.
+    columnar
+        Whether it holds columns, of which `pieces` makes no records.
     labelled
         Whether a CSV file that is being read has the label's column.
 
@@ -91,6 +112,7 @@ class RecordFile:
             self.size = path.stat().st_size
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
+        self.columnar = suffix == ".parquet"
         self.position = 0
         self.ragged = 0
         self.labelled = True
@@ -104,9 +126,29 @@ class RecordFile:
 
     def __iter__(self) -> Generator[Message]:
         """Read the file from its start to its end."""
+        with self._opened() as file:
+            yield from self._messages(file)
+        self.position = self.size
+
+    def pieces(self) -> Iterator[Piece]:
+        """Read the file from its start to its end, many records at a time.
+
+        Those of Parquet are made only where somebody looks at one.
+        """
+        if self.columnar:
+            with self._opened() as file:
+                yield from map(self._piece, self._batches(file))
+            return
+        messages = iter(self)
+        while part := list(itertools.islice(messages, _SAMPLE)):
+            yield piece_of(part)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        """Open the file, and tell of what is wrong with it while it is read."""
         try:
             with self._path.open("rb") as file:
-                yield from self._messages(file)
+                yield file
         except (*_DAMAGED, pyarrow.ArrowException, csv.Error) as error:
             raise ConfigError(
                 f"wanted a whole {self._suffix} file, got {self._path.name}, which is damaged "
@@ -114,10 +156,9 @@ class RecordFile:
             ) from error
         except OSError as error:
             raise _unreadable(self._path, error) from error
-        self.position = self.size
 
     def _messages(self, file: IO[bytes]) -> Iterator[Message]:
-        if self._suffix == ".parquet":
+        if self.columnar:
             return self._parquet(file)
         plain: Any = gzip.open(file) if self._zipped else file
         return (
@@ -221,18 +262,32 @@ class RecordFile:
         return Message(key, value, _milliseconds(time, self._now))
 
     def _parquet(self, file: IO[bytes]) -> Iterator[Message]:
-        table = pyarrow.parquet.ParquetFile(file)
-        names = table.schema_arrow.names
+        for batch in self._batches(file):
+            for record in batch.records():
+                yield self._message(encoded(record), record)
+
+    def _batches(self, file: IO[bytes]) -> Iterator[Batch]:
+        table = ParquetFile(file)
+        names = table.names
         refuse_doubles(names, self._path.name)
         paths = [path for path in (self._key, self._time) if path]
         inside = [path for path in paths if path.split(".")[0] in names]
         refuse_unknown([*names, *inside], paths, self._path.name)
         rows = 0
-        for batch in table.iter_batches(batch_size=_SAMPLE):
-            for record in batch.to_pylist():
-                yield self._message(_encode(_finite(record)), record)
+        for batch in table:
+            yield batch
             rows += len(batch)
-            self.position = self.size * rows // table.metadata.num_rows
+            self.position = self.size * rows // table.rows
+
+    def _piece(self, batch: Batch) -> Piece:
+        """Return the records of a batch; only what they are filed by is looked at."""
+        keys: list[bytes | None] = [None] * len(batch)
+        times = [self._now] * len(batch)
+        if self._key is not None:
+            keys = list(map(_key_text, _values(batch, self._key)))
+        if self._time is not None:
+            times = [_milliseconds(value, self._now) for value in _values(batch, self._time)]
+        return Piece(keys, times, batch)
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:
@@ -255,6 +310,15 @@ def _at(record: Any, path: str) -> Any:
     return record
 
 
+def _values(batch: Batch, path: str) -> list[Any]:
+    """Return the value at a path of each row."""
+    if path in batch.table.schema.names:
+        values: list[Any] = batch.table.column(path).to_pylist()
+        return values
+    top = path.split(".")[0]
+    return [_at({top: value}, path) for value in batch.table.column(top).to_pylist()]
+
+
 def _key_text(value: object) -> bytes | None:
     if isinstance(value, str) and value:
         return value.encode()
@@ -268,12 +332,3 @@ def _milliseconds(value: object, now: int) -> int:
         return parse_time(value)
     except UnitError:
         return now
-
-
-def _finite(value: Any) -> Any:
-    """Return a value with infinities as words: JSON has none, and a null would hide them."""
-    if isinstance(value, float):
-        return str(value) if value in (float("inf"), float("-inf")) else value
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, list) else value

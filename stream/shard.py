@@ -173,6 +173,6 @@ class Shard:
 
     def _move(self, run: Run) -> None:
         before = self.positions.get(run.place)
-        time = max(0 if before is None else before.time, *run.times)
+        time = max(0 if before is None else before.time, max(run.times))
         self.positions[run.place] = Position(*run.place, run.offsets[-1] + 1, run.digest(-1), time)
         self.sequence += len(run)
