@@ -40,7 +40,10 @@ BEFORE = "41b0b16"
 FLOOR = 1.05
 PARTED = f"{TOPIC}-parted"
 PARTITIONS = 4
+OFF = {"ALLUVIA_MODEL__COMPILE": "off"}
+"""Both revisions learn with river's own code."""
 ALL_ON = {
+    **OFF,
     "ALLUVIA_LOG__TOPIC": PARTED,
     "ALLUVIA_DEAD__TOPIC": f"{TOPIC}-dead",
     "ALLUVIA_RECORD__ID": "id",
@@ -76,7 +79,7 @@ def main() -> int:
     with running() as services, tempfile.TemporaryDirectory() as folder:
         earlier = Path(folder) / "before"
         take_out(asked.against, earlier)
-        ways = {"before": Way(earlier, {}), "now": Way(ROOT, {}), "all on": Way(ROOT, ALL_ON)}
+        ways = {"before": Way(earlier, {}), "now": Way(ROOT, OFF), "all on": Way(ROOT, ALL_ON)}
         feed(services.servers, asked.records)
         feed_parted(services.servers, asked.records)
         for number in range(asked.rounds):

@@ -54,6 +54,13 @@ class Loop:
     courier
         Sends what is owed to topics with the positions; None: nothing is, and the log's group is
         told of the positions. Without `dead` dead letters are among it.
+
+    Attributes
+    ----------
+    stall
+        Seconds for which records waited for the last checkpoint.
+    saved_at
+        When that was published.
     """
 
     def __init__(
@@ -203,16 +210,17 @@ class Loop:
             return self._checkpoints.publish(snapshot)
 
         self._publication = Publication(publish, *self._taken())
+        self.stall = self._clock() - begun
         # What waits for labels and what is owed to topics must not change meanwhile.
         if self.shard.join is not None or self._courier is not None:
             self._finish()
-        self.stall = self._clock() - begun
 
     def _finish(self) -> None:
         """Wait for the checkpoint that is on its way, if one is, and tell the log of it."""
         publication, self._publication = self._publication, None
         if publication is None:
             return
+        begun = self._clock()
         saved = publication.result()
         self._since = self._since[publication.entries :]
         self._saved = (0, publication.positions)
@@ -222,6 +230,7 @@ class Loop:
             receipt = Receipt(saved.lineage, saved.sequence, saved.number)
             self._intake.commit({p.place: p.offset for p in saved.positions}, str(receipt))
         self.saved_at = self._clock()
+        self.stall += self.saved_at - begun
 
     def lag(self) -> int | None:
         """Return how many records are still to come, None if unknown."""
