@@ -165,50 +165,48 @@ def _half_space(
     trees: Trees,
     value: Floats,
 ) -> None:
+    """Score and learn a block, with all trees one level further at a time.
+
+    A walk waits at each node for memory; the walks of several trees wait together.
+    """
     features, thresholds, masses = trees
-    for t in range(len(features)):
-        tree = (features[t], thresholds[t], masses[t])
-        before = learned
-        for i in range(len(op)):
-            scored, learns = op[i] & PREDICT and before >= window, (op[i] & LEARN) != 0
-            # Where both see the same row they go the same way, in one walk.
-            both = scored and learns and same
-            if scored and not both:
-                value[i] += _walk(asked[i], height, window, tree, True, False)
-            if learns:
-                value[i] += _walk(taught[i], height, window, tree, both, True)
-                before += 1
-                if before % window == 0:
-                    for v in range(masses.shape[1]):
-                        masses[t, v, 1] = masses[t, v, 0]
-                        masses[t, v, 0] = 0.0
-    whole = len(features) * window * (2.0 ** (height + 1) - 1.0)
+    count = len(features)
+    node, alive = np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    largest = count * window * (2.0 ** (height + 1) - 1.0)
     for i in range(len(op)):
-        if op[i] & PREDICT and learned >= window:
-            value[i] = 1.0 - value[i] / whole
-        if op[i] & LEARN:
-            learned += 1
-
-
-@njit
-def _walk(x: Floats, height: int, window: int, tree: Trees, score: bool, learn: bool) -> float:
-    """Return the sum of masses on the way down, each times 2 to its depth; and count the row."""
-    features, thresholds, masses = tree
-    node, power, whole = 0, 1.0, 0.0
-    for depth in range(height + 1):
-        if learn:
-            masses[node, 0] += 1.0
-        if score:
-            whole += masses[node, 1] * power
-            power *= 2.0
-            if masses[node, 1] < SPARSE * window:
-                score = False
-        if not (learn or score) or depth == height:
-            break
-        value = x[features[node]]
-        right = not value < thresholds[node]
-        node = 2 * node + 1
-        if value != value:
-            right = masses[node, 0] < masses[node + 1, 0]
-        node += right
-    return whole
+        scores, learns = op[i] & PREDICT and learned >= window, (op[i] & LEARN) != 0
+        # Where both see the same row they go the same way, in one walk.
+        both = scores and learns and same
+        whole = 0.0
+        for learning in (False, True):
+            score, learn = scores and both == learning, learns and learning
+            if not score and not learn:
+                continue
+            for t in range(count):
+                node[t], alive[t] = 0, score
+            power = 1.0
+            for depth in range(height + 1):
+                for t in range(count):
+                    v = node[t]
+                    if learn:
+                        masses[t, v, 0] += 1.0
+                    if alive[t]:
+                        whole += masses[t, v, 1] * power
+                        alive[t] = masses[t, v, 1] >= SPARSE * window
+                    if depth < height:
+                        j = features[t, v]
+                        x = taught[i, j] if learning else asked[i, j]
+                        right = not x < thresholds[t, v]
+                        left = 2 * v + 1
+                        if x != x:
+                            right = masses[t, left, 0] < masses[t, left + 1, 0]
+                        node[t] = left + right
+                power *= 2.0
+        if scores:
+            value[i] = 1.0 - whole / largest
+        learned += learns
+        if learns and learned % window == 0:
+            for t in range(count):
+                for v in range(masses.shape[1]):
+                    masses[t, v, 1] = masses[t, v, 0]
+                    masses[t, v, 0] = 0.0

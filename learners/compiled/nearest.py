@@ -50,7 +50,7 @@ def classify(
         if op[i] & PREDICT and known > 0:
             if not _measure(asked[i], strangers[i], points, learned[0], power, distances):
                 return i
-            found = _nearest(distances, learned[0], near, least)
+            found = _nearest(distances, learned[0], power == 2.0, near, least)
             if least[0] == 0.0:
                 proba[i, int(targets[near[0]])] = 1.0
             else:
@@ -95,7 +95,7 @@ def regress(
             if learned[0] > 0:
                 if not _measure(asked[i], strangers[i], points, learned[0], power, distances):
                     return i
-                found = _nearest(distances, learned[0], near, least)
+                found = _nearest(distances, learned[0], power == 2.0, near, least)
                 value[i] = _one_of(targets, near, least, found, way)
         if op[i] & LEARN and y[i] == y[i]:
             _put(taught[i], y[i], points, targets, learned)
@@ -133,7 +133,9 @@ def _put(x: Floats, y: float, points: Floats, targets: Floats, learned: NDArray[
 def _measure(
     x: Floats, strangers: Floats, points: Floats, learned: int, power: float, distances: Floats
 ) -> bool:
-    """Write the distance of x to each point; return whether river gets these distances.
+    """Write the distance of x to each point, squared if the power is 2.
+
+    Return whether river gets these distances.
 
     Fields that x has come first, as river adds them, so that the sums are the same to the last
     bit: two rows equally far stay equally far. Only a general power raises where it overflows.
@@ -150,10 +152,7 @@ def _measure(
     for s in range(len(strangers)):
         if strangers[s] == strangers[s]:
             _add(strangers[s], np.zeros(size), size, power, distances)
-    if power == 2.0:
-        for w in range(size):
-            distances[w] = math.sqrt(distances[w])
-    elif power != 1.0:
+    if power not in (1.0, 2.0):
         for w in range(size):
             distances[w] = distances[w] ** (1.0 / power)
             if distances[w] == np.inf:
@@ -176,17 +175,25 @@ def _add(x: float, column: Floats, size: int, power: float, distances: Floats) -
 
 
 @njit
-def _nearest(distances: Floats, learned: int, near: NDArray[np.int64], least: Floats) -> int:
-    """Write places and distances of the nearest, the older of equals first; return how many."""
+def _nearest(
+    distances: Floats, learned: int, squared: bool, near: NDArray[np.int64], least: Floats
+) -> int:
+    """Write places and distances of the nearest, the older of equals first; return how many.
+
+    Squared distances are given as such, and the root is taken of few: of a larger square it is
+    not less. But roots decide, as in river: those of two squares can be the same.
+    """
     window = len(distances)
     size = min(learned, window)
     oldest = learned % window if learned > window else 0
-    found = 0
+    found, bound = 0, np.inf
     for age in range(size):
         place = oldest + age
         if place >= window:
             place -= window
-        distance = distances[place]
+        if found == len(near) and not distances[place] < bound:
+            continue
+        distance = math.sqrt(distances[place]) if squared else distances[place]
         if found == len(near) and not distance < least[found - 1]:
             continue
         if found < len(near):
@@ -196,6 +203,7 @@ def _nearest(distances: Floats, learned: int, near: NDArray[np.int64], least: Fl
             near[f], least[f] = near[f - 1], least[f - 1]
             f -= 1
         near[f], least[f] = place, distance
+        bound = distances[near[found - 1]]
     return found
 
 
