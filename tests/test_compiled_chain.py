@@ -9,7 +9,9 @@ from river import linear_model, naive_bayes, preprocessing
 from ensembles.rolling import RollingClassifier
 from learners.base import Classes, Examples
 from learners.compiled.chain import PIECE, Chain
+from learners.compiled.descent import plain
 from learners.compiled.pipeline import compiled
+from learners.compiled.scaling import standardise
 from learners.compiled.twins import NoTwinError
 from learners.errors import LearnerFailedError
 from learners.roads import as_learner
@@ -70,3 +72,17 @@ def test_a_block_of_many_pieces_is_one_block() -> None:
     with pytest.raises(LearnerFailedError) as failed:
         compiled(SCALED).predict_learn(Examples.of(rows, np.zeros(len(rows)), Classes("ab")))
     assert failed.value.row == len(rows) - 2
+
+
+@pytest.mark.slow
+def test_strided_and_frozen_arrays_take_the_same_kernels() -> None:
+    rows = stream(2, 60, missing=0.0)
+    whole = compiled(SCALED).predict_learn(rows)
+    kernels: list[Any] = [plain, standardise]
+    before = [len(kernel.signatures) for kernel in kernels]
+    table = rows.table()
+    table.dense = np.asfortranarray(table.dense)
+    odd = Examples(table, rows.op, rows.y.repeat(2)[::2], rows.weight, rows.time, rows.classes)
+    odd.weight.flags.writeable = False
+    np.testing.assert_array_equal(compiled(SCALED).predict_learn(odd).value, whole.value)
+    assert [len(kernel.signatures) for kernel in kernels] == before

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learners.base import (
     LEARN,
@@ -146,6 +147,8 @@ class Chain:
 
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
+        if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
+            raise no_weights(self.name)
         if len(rows) <= PIECE:
             return self._predict_learn(rows)
         rows.table()
@@ -163,8 +166,9 @@ class Chain:
         )
 
     def _predict_learn(self, rows: Examples) -> Predictions:
-        if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
-            raise no_weights(self.name)
+        if not (rows.op.flags.carray and rows.y.flags.carray and rows.weight.flags.carray):
+            arrays = _own(rows.op), _own(rows.y), _own(rows.weight)
+            rows = Examples(rows.table(), *arrays, rows.time, rows.classes)
         if self.task is not Task.CLASSIFICATION:
             value, _ = self._run(rows, rows.op, rows.y, 0)
             return Predictions(value)
@@ -219,10 +223,11 @@ class Chain:
         self, rows: Examples, op: Any, y: Floats, classes: int
     ) -> tuple[Floats, Floats | None]:
         table = rows.table()
+        dense = _own(table.dense)
         flow = Flow(
             table.names,
-            table.dense,
-            table.dense,
+            dense,
+            dense,
             table.categories,
             table.codes,
             table.words,
@@ -261,6 +266,11 @@ class Chain:
             if not math.isnan(code):
                 whole[:, int(code)] = proba[:, own]
         return Predictions(value, whole)
+
+
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as kernels are compiled for: a read-only or strided one takes another."""
+    return array if array.flags.carray else np.array(array, order="C")
 
 
 def _plain(state: State) -> dict[str, Any]:

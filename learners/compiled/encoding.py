@@ -12,18 +12,20 @@ from river import preprocessing
 
 from learners.base import LEARN, PREDICT, Floats, State
 from learners.compiled.flow import Flow
+from learners.compiled.jit import njit
 from learners.compiled.twins import twin
 from learners.errors import LearnerFailedError
-from learners.table import MISSING
+from learners.table import MISSING, Codes
 
 
 class _Field(NamedTuple):
     """A field as codes: by row as asked and as taught, MISSING for none, and what they mean."""
 
     name: Any
-    asked: NDArray[Any]
-    taught: NDArray[Any]
+    asked: Codes
+    taught: Codes
     values: list[Any]
+    names: list[str]
 
 
 class OneHotEncoder:
@@ -56,27 +58,23 @@ class OneHotEncoder:
 
     def run(self, flow: Flow) -> Flow:
         """See `learners.compiled.chain.Stage`."""
-        fields = list(_fields(flow))
+        fields = [self._field(field) for field in _fields(flow)]
         if self.categories is not None:
             self._check(fields, flow)
         since = self._learn(fields, flow.op)
-        places = dict(self._places)
-        for field in fields:
-            for value in field.values:
-                if self._counts(field.name, value):
-                    places.setdefault(named(field.name, value), len(places))
+        places = self._places
+        strange = {name for field in fields for name in field.names if name and name not in places}
+        if strange:
+            # By the alphabet, which no cut changes; nothing is kept of them.
+            places = places | {name: len(places) + i for i, name in enumerate(sorted(strange))}
         asked, taught = self._empty(len(flow.op), len(places), since)
         if not since and flow.taught is flow.asked:
             taught = asked
         for field in fields:
-            table = [
-                places[named(field.name, value)] if self._counts(field.name, value) else MISSING
-                for value in field.values
-            ]
-            columns = np.array([*table, MISSING])
-            for matrix, codes in ((asked, field.asked), (taught, field.taught)):
-                rows = np.flatnonzero(columns[codes] != MISSING)
-                matrix[rows, columns[codes[rows]]] = 1.0
+            columns = np.array([places.get(name, MISSING) for name in field.names] + [MISSING])
+            _mark(field.asked, columns, asked)
+            if taught is not asked:
+                _mark(field.taught, columns, taught)
         names = list(places)
         if self.drop_first:
             both = taught is asked
@@ -104,8 +102,14 @@ class OneHotEncoder:
         for name in names:
             self._places.setdefault(name, len(self._places))
 
-    def _counts(self, field: Any, value: Any) -> bool:
-        return self.categories is None or value in self.categories[field]
+    def _field(self, field: _Field) -> _Field:
+        """Return the field with the names of the values that count, "" for the others."""
+        counted = None if self.categories is None else self.categories.get(field.name, ())
+        names = [
+            named(field.name, value) if counted is None or value in counted else ""
+            for value in field.values
+        ]
+        return field._replace(names=names)
 
     def _check(self, fields: list[_Field], flow: Flow) -> None:
         """Raise what river comes to at a field that the categories leave out."""
@@ -128,12 +132,11 @@ class OneHotEncoder:
             return {}
         firsts: dict[str, int] = {}
         for field in fields:
-            codes = np.where((op & LEARN) != 0, field.taught, MISSING)
-            for code, value in enumerate(field.values):
-                name = named(field.name, value)
-                if name not in self._places and (codes == code).any():
-                    row = int((codes == code).argmax())
-                    firsts[name] = min(row, firsts.get(name, row))
+            for code, name in enumerate(field.names):
+                if name not in self._places:
+                    rows = np.flatnonzero((field.taught == code) & ((op & LEARN) != 0))
+                    if len(rows):
+                        firsts[name] = min(int(rows[0]), firsts.get(name, len(op)))
         new = sorted(firsts, key=lambda name: (firsts[name], name))
         self._join(new)
         return {self._places[name]: firsts[name] for name in new}
@@ -167,13 +170,24 @@ def _fields(flow: Flow) -> Iterator[_Field]:
         asked, taught = flow.asked[:, j], flow.taught[:, j]
         values = np.unique(np.concatenate((asked, taught)))
         values = values[~np.isnan(values)]
-        yield _Field(name, _coded(asked, values), _coded(taught, values), values.tolist())
+        yield _Field(name, _coded(asked, values), _coded(taught, values), values.tolist(), [])
     for j, name in enumerate(flow.categories):
-        yield _Field(name, flow.codes[:, j], flow.codes[:, j], flow.words[j])
+        codes = np.ascontiguousarray(flow.codes[:, j])
+        yield _Field(name, codes, codes, flow.words[j], [])
 
 
-def _coded(column: Floats, values: Floats) -> NDArray[Any]:
-    return np.where(np.isnan(column), MISSING, np.searchsorted(values, column))
+def _coded(column: Floats, values: Floats) -> Codes:
+    codes = np.where(np.isnan(column), MISSING, np.searchsorted(values, column))
+    return codes.astype(np.int32)
+
+
+@njit
+def _mark(codes: Codes, columns: NDArray[np.int64], matrix: Floats) -> None:
+    """Put 1 where a row has a value; of MISSING, at the end, and of others no column is kept."""
+    for i in range(len(codes)):
+        column = columns[codes[i]]
+        if column >= 0:
+            matrix[i, column] = 1.0
 
 
 def _drop_first(names: list[str], matrix: Floats, run: NDArray[np.bool_]) -> None:

@@ -78,12 +78,16 @@ class Flow:
         """Return the flow with the columns at these places only."""
         if len(numbers) == len(self.names) and len(categories) == len(self.categories):
             return self
-        asked = np.ascontiguousarray(self.asked[:, numbers])
-        same = self.taught is self.asked
+        asked, taught = self.asked, self.taught
+        if len(numbers) < len(self.names):
+            asked = np.ascontiguousarray(self.asked[:, numbers])
+            taught = asked
+            if self.taught is not self.asked:
+                taught = np.ascontiguousarray(self.taught[:, numbers])
         return Flow(
             [self.names[j] for j in numbers],
             asked,
-            asked if same else np.ascontiguousarray(self.taught[:, numbers]),
+            taught,
             [self.categories[j] for j in categories],
             self.codes[:, categories],
             [self.words[j] for j in categories],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import linear_model, optim
 
-from learners.base import LEARN, PREDICT, Floats, State, Task
+from learners.base import LEARN, PREDICT, Floats, Label, State, Task
 from learners.compiled.descent import dot
 from learners.compiled.flow import Fields, Flow, Ops
 from learners.compiled.jit import njit
@@ -32,14 +32,16 @@ class SoftmaxRegression:
         The optimiser of each class.
     l2
         Penalty.
+    class_weight
+        How much the loss of a class counts, 1 where it is not named.
     """
 
     task = Task.CLASSIFICATION
     two_classes = False
     takes_weight = False
 
-    def __init__(self, rule: Rule, l2: float) -> None:
-        self.rule, self.l2 = rule, l2
+    def __init__(self, rule: Rule, l2: float, class_weight: dict[Label, float]) -> None:
+        self.rule, self.l2, self.class_weight = rule, l2, class_weight
         self._numbers = np.array((l2, *rule.rate, *rule.numbers()))
         self._fields = Fields()
         self._values = np.zeros((0, 1 + MEMORY, 0))
@@ -59,6 +61,7 @@ class SoftmaxRegression:
             flow.op,
             flow.y,
             self._numbers,
+            np.array([float(self.class_weight.get(label, 1.0)) for label in flow.labels]),
             known,
             self._values,
             self._clocks,
@@ -69,7 +72,7 @@ class SoftmaxRegression:
 
     def fresh(self) -> SoftmaxRegression:
         """See `learners.compiled.chain.Model`."""
-        return SoftmaxRegression(self.rule, self.l2)
+        return SoftmaxRegression(self.rule, self.l2, self.class_weight)
 
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
@@ -98,9 +101,10 @@ class SoftmaxRegression:
 @twin(linear_model.SoftmaxRegression)
 def _softmax_regression(estimator: linear_model.SoftmaxRegression) -> SoftmaxRegression:
     loss = estimator.loss
-    if type(loss) is not optim.losses.CrossEntropy or loss.class_weight:
-        raise NoTwinError(f"SoftmaxRegression with {loss!r}")
-    return SoftmaxRegression(rule_of(estimator.optimizer), float(estimator.l2))
+    if type(loss) is not optim.losses.CrossEntropy:
+        raise NoTwinError(f"the loss {type(loss).__name__}")
+    rule = rule_of(estimator.optimizer)
+    return SoftmaxRegression(rule, float(estimator.l2), dict(loss.class_weight))
 
 
 @njit
@@ -110,6 +114,7 @@ def _softmax(
     op: Ops,
     y: Floats,
     numbers: Floats,
+    class_weight: Floats,
     known: int,
     values: NDArray[np.float64],
     clocks: Floats,
@@ -139,6 +144,7 @@ def _softmax(
                 known = own + 1
             for k in range(known):
                 slope = max(min(chances[k], 1.0 - _CLOSE), _CLOSE) - (1.0 if k == own else 0.0)
+                slope *= class_weight[k]
                 for j in range(len(g)):
                     g[j] = taught[i, j] * slope + l2 * values[k, 0, j]
                 step(rule, rate(code, a, b, clocks[k, 0]), clocks[k], g, values[k])

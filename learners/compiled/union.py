@@ -86,7 +86,8 @@ class Union(_Stages):
 
 def _beside(matrices: list[Floats], names: list[Any]) -> Floats:
     """Return the columns of all, those of one name as one."""
-    whole = np.hstack(matrices)
+    wide = [matrix for matrix in matrices if matrix.shape[1]]
+    whole = np.hstack(wide) if len(wide) > 1 else (wide or matrices)[0]
     places: dict[Any, int] = {}
     for j, name in enumerate(names):
         first = places.setdefault(name, j)
