@@ -13,7 +13,7 @@ from learners.base import LEARN, PREDICT, Classes, Examples
 from learners.compiled.pipeline import compiled
 from learners.compiled.tree import HoeffdingTreeClassifier
 from learners.compiled.twins import NoTwinError
-from learners.errors import LearnerError
+from learners.errors import LearnerError, LearnerFailedError
 from learners.from_river import FromRiver
 from tests.twins import agree, indifferent_to_cuts, stream
 
@@ -99,6 +99,16 @@ def test_a_full_tree_goes_on_answering_and_learning() -> None:
     small = HoeffdingTreeClassifier(grace=10, delta=0.1, max_nodes=5)
     assert right(small, rows) > 0.7
     assert len(small.state().members["0"].arrays["0.node"]) <= 7
+
+
+def test_a_twin_fails_where_river_does() -> None:
+    y = np.repeat([0.0, 1.0], [7, 3])
+    rows = Examples.of([{"x": float(i)} for i in range(10)], y, Classes(["a", 1]))
+    for learner in (FromRiver(tree.HoeffdingTreeClassifier()), compiled(tree_of_river(1))):
+        with pytest.raises(LearnerFailedError) as failed:
+            learner.predict_learn(rows)
+        # River notices when it next answers.
+        assert 7 <= failed.value.row <= 8
 
 
 @pytest.mark.parametrize(

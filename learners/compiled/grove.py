@@ -66,6 +66,7 @@ class Grove:
         self.takes_weight, self.nominal = takes_weight, nominal
         self.fields, self.categories = Fields(), Categories()
         self.known = 0
+        self._warm = False
         chance = seeds(seed, sum(pools)).reshape(-1, 1)
         self._pools: list[tuple[Pool, Stand]] = []
         for trees in pools:
@@ -81,6 +82,10 @@ class Grove:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model.run`."""
+        if not self._warm:
+            # What a checkpoint needs is compiled now, and not when one is due.
+            self.state()
+            self._warm = True
         rows = self._rows(worded(flow, self.nominal), classes)
         n = len(flow.op)
         learned = np.where((flow.op & LEARN) != 0, flow.y + 1.0, 0.0)
@@ -136,6 +141,8 @@ class Grove:
             self._pools[i] = (unpacked(own), stand)
 
     def _rows(self, flow: Flow, classes: int) -> Rows:
+        if self.rules.convention == RIVERS:
+            _refuse(flow)
         asked, taught = self.fields.match(flow)
         codes = self.categories.match(flow)
         return Rows(
@@ -147,7 +154,7 @@ class Grove:
             flow.weight,
             flow.taught is flow.asked,
             self._ranks(),
-            _sorted_labels(flow.labels, classes, self.rules.convention == RIVERS),
+            _sorted_labels(flow.labels, classes),
         )
 
     def _ranks(self) -> Codes:
@@ -249,14 +256,22 @@ def _part(rows: Rows, part: slice) -> Rows:
     return rows._replace(**cut)
 
 
-def _sorted_labels(labels: Sequence[Any], classes: int, must: bool) -> Whole:
+def _sorted_labels(labels: Sequence[Any], classes: int) -> Whole:
     """Return the place of each class in sorted order; as they came, where they have none."""
     places = np.arange(classes)
     try:
         order = sorted(range(classes), key=lambda k: labels[k])
-    except TypeError as error:
-        if must:
-            raise LearnerFailedError(f"a tree of river sorts its classes: {error}", 0) from error
+    except TypeError:
         return places
     places[np.array(order, np.int64)] = np.arange(classes)
     return places
+
+
+def _refuse(flow: Flow) -> None:
+    """Raise where a tree of river does from then on: it sorts its classes."""
+    learned = (flow.op & LEARN) != 0
+    if len({isinstance(label, str) for label in flow.labels}) > 1:
+        first = isinstance(flow.labels[0], str)
+        odd = [k for k, label in enumerate(flow.labels) if isinstance(label, str) is not first]
+        for row in np.flatnonzero(learned & np.isin(flow.y, odd)).tolist():
+            raise LearnerFailedError("a tree of river sorts its classes: strings or numbers", row)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import lean, njit
 from learners.compiled.pool import (
     AFTER,
     CATEGORIES,
@@ -75,9 +77,9 @@ def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
             n += 1
     for new in range(exact.node.shape[0]):
         old = queue[new]
-        exact.node[new, :] = pool.node[old, :]
-        exact.mass[new, :] = pool.mass[old, :]
-        exact.slot[new, :] = pool.slot[old, :]
+        _copy(pool.node[old], exact.node[new])
+        _copy(pool.mass[old], exact.mass[new])
+        _copy(pool.slot[old], exact.slot[new])
         exact.node[new, NEXT] = after[new]
         exact.node[new, PARENT] = parent[new]
         kind = pool.node[old, KIND]
@@ -102,7 +104,7 @@ def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
             if entry >= 0:
                 exact.node[new, HEAD] = entries
             while entry >= 0:
-                exact.entry[entries, :] = pool.entry[entry, :]
+                _copy(pool.entry[entry], exact.entry[entries])
                 exact.prior[entries] = pool.prior[entry]
                 stat = pool.entry[entry, STAT]
                 if stat >= 0:
@@ -114,16 +116,24 @@ def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
                 entries += 1
 
 
-@njit
+@lean
+def _copy(old: NDArray[Any], new: NDArray[Any]) -> None:
+    """Copy a row; a slice's assignment would compile what words errors about shapes."""
+    for j in range(len(old)):
+        new[j] = old[j]
+
+
+@lean
 def _pack_stat(pool: Pool, exact: Pool, old: int, new: int, cells: int) -> int:
-    exact.stat[new, :, :] = pool.stat[old, :, :]
+    for moment in range(pool.stat.shape[1]):
+        _copy(pool.stat[old, moment], exact.stat[new, moment])
     exact.norm[new] = pool.norm[old]
-    exact.born[new, :] = pool.born[old, :]
+    _copy(pool.born[old], exact.born[new])
     for j in range(pool.cells.shape[1]):
         cell = pool.cells[old, j]
         exact.cells[new, j] = cells if cell >= 0 else -1
         while cell >= 0:
-            exact.cell[cells, :] = pool.cell[cell, :]
+            _copy(pool.cell[cell], exact.cell[cells])
             exact.tally[cells] = pool.tally[cell]
             cell = pool.cell[cell, FOLLOWING]
             exact.cell[cells, FOLLOWING] = cells + 1 if cell >= 0 else -1
