@@ -2,7 +2,7 @@
 
     python -m benchmarks.replay [--records 60000] [--rounds 3]
 
-History is a Parquet file, the model a rolling ensemble of river's Hoeffding trees. Whole commands
+History is a Parquet file, the model a rolling ensemble of river's naive Bayes. Whole commands
 are timed, from their start to their end, in turn; medians count. Exits 1 below the floor, or where
 digests or scores differ; the last line is JSON.
 """
@@ -30,7 +30,7 @@ task = "classification"
 [record]
 label = "label"
 [model]
-pipeline = ["river.preprocessing.StandardScaler", "river.tree.HoeffdingTreeClassifier"]
+pipeline = ["river.preprocessing.StandardScaler", "river.naive_bayes.GaussianNB"]
 [model.window]
 records = 1_000
 keep = 10

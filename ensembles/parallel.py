@@ -59,7 +59,7 @@ class ParallelEnsemble(Ensemble):
                 self._foreseen[part.learns[0]] = part, outcome
 
     def _parts(self, rows: Examples) -> list[Part]:
-        """Return the work of each member, those first that learn, as far as it can be foreseen."""
+        """Return the work of each member as far as it can be foreseen, the longest first."""
         window = dataclasses.replace(self.window)
         known, schema = dict(self.known), _growing(self.open)
         part = Part(self.open.index, self.open.learner.state())
@@ -88,7 +88,11 @@ class ParallelEnsemble(Ensemble):
             start = stop
         for member, other in zip(self.closed, older, strict=True):
             other.state = member.learner.state()
-        return learning + [other for other in older if other.asked]
+        # Nobody waits long for the last one then.
+        parts = learning + [other for other in older if other.asked]
+        return sorted(
+            parts, key=lambda part: len(part.asked) + (part.learns is not None), reverse=True
+        )
 
     def _meet(
         self, rows: Examples, learns: Any, known: dict[Label, None], schema: Schema | None

@@ -25,7 +25,7 @@ from stream.shard import Shard
 from stream.sources import open_logs
 from stream.store_kinds import open_store
 
-WINDOWS = 16
+WINDOWS = 32
 """Windows that each process of a pool is given at once."""
 JOIN_TIMEOUT = 0.5
 QUIET_TRIES = 10
