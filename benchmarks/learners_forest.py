@@ -84,7 +84,8 @@ def main() -> int:
     figures = judged(streams, FLOORS)
     full, later = figures["mondrian_state"] = mondrian_state()
     print(
-        f"state of a Mondrian forest: {full:,} bytes when full, {later:,} when it learned three times as many"
+        f"state of a Mondrian forest: {full:,} bytes when full, "
+        f"{later:,} when it learned three times as many"
     )
     figures["pass"] = figures["pass"] and later == full
     print(json.dumps(figures))

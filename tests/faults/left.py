@@ -47,8 +47,8 @@ def left_by(config: Config, told: dict[str, Any], values: dict[str, Any]) -> Lef
     """Return what a run left, which has ended."""
     topic = config.dead.topic
     dead: list[Any] = runner.dead_letters(config) if topic is None else sent(config, topic)
-    assert config.predictions.topic is not None
-    return Left(told, dead, sent(config, config.predictions.topic), values)
+    topic = config.predictions.topic
+    return Left(told, dead, [] if topic is None else sent(config, topic), values)
 
 
 def sent(config: Config, topic: str) -> list[tuple[int, Message]]:

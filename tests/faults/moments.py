@@ -8,7 +8,7 @@ import threading
 
 from tests.faults import sending
 
-MOMENTS = (
+ALONE = (
     "restoring",  # the learner is restored, and nothing else of the checkpoint
     "fetched",  # records have come, and nothing was done with them
     "learned",  # the block is learned, and nothing of it is stored
@@ -20,8 +20,10 @@ MOMENTS = (
     "published",  # the manifest is there, and nobody has heard of it
     "late",  # a block before a checkpoint waits for the store
     "outside",  # whenever another process's signal comes
-    *sending.MOMENTS,  # around the transaction of the outbox, and inside it
 )
+"""Moments of a service that sends nothing to topics."""
+MOMENTS = (*ALONE, *sending.MOMENTS)
+"""Further ones lie around the transaction of the outbox, and inside it."""
 ORDERED = (
     "journalled",  # it is written down which records are next, and they are not taken
     "following",  # what was journalled and not saved is being taken once more

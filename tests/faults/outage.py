@@ -37,8 +37,8 @@ from tests.faults.grounds import Grounds, clear, fill, grounds, small_disk
 from tests.faults.left import Left, held, left_by, taken, values
 from tests.faults.member import Member
 from tests.faults.saboteur import Saboteur, said
-from tests.faults.shapes import SHAPES
-from tests.faults.trial import EVERY, Services, Trial
+from tests.faults.shapes import EVERY, SHAPES
+from tests.faults.trial import Services, Trial
 from tests.faults.watchman import Watchman
 
 DEADLINE = 300.0

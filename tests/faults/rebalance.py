@@ -30,8 +30,8 @@ from stream.vault_kinds import checkpoints_of
 from tests import streams
 from tests.faults.kills import services, stream_of, tell
 from tests.faults.member import Member, TrialError
-from tests.faults.shapes import LEARNERS, SHAPES, Shape
-from tests.faults.trial import EVERY, Services, Trial, Verdict
+from tests.faults.shapes import EVERY, LEARNERS, SHAPES, Shape
+from tests.faults.trial import Services, Trial, Verdict
 from tests.streams import Stream
 
 SESSION_MS = 3_000

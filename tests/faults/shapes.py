@@ -12,7 +12,7 @@ from typing import Any
 from stream.config import Config
 from stream.log import Message
 from stream.log_kinds import open_appender
-from tests.faults.moments import MOMENTS, ORDERED
+from tests.faults.moments import ALONE, MOMENTS, ORDERED
 from tests.streams import LABEL, Stream
 
 LEARNERS: dict[str, dict[str, Any]] = {
@@ -27,12 +27,25 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "learner": "river.naive_bayes.GaussianNB",
         "window": {"records": 500, "keep": 5},
     },
+    "compiled": {
+        "pipeline": [
+            "river.preprocessing.StandardScaler",
+            "river.linear_model.LogisticRegression",
+        ],
+        "compile": "auto",
+    },
+    "forest": {
+        "learner": "learners.compiled.forest.AdaptiveRandomForestClassifier",
+        "params": {"n_models": 3, "seed": 1},
+    },
 }
 BROKEN = 0.01
 """The share of records that are broken, or remove their key."""
 UNLABELLED = 0.02
 """The share of labels that never come, where they come late."""
 LATEST_MS = 300_000
+EVERY, OFTEN = 500, "30ms"
+"""Records, or time, between checkpoints."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +60,15 @@ class Shape:
         Whether labels come late, in a topic of their own; dead letters are sent to a topic then.
     moments
         Those at which a service may be killed.
+    topics
+        Whether predictions are sent to a topic too; else checkpoints are written by the clock,
+        while the loop goes on.
     """
 
     partitions: int
     late: bool
     moments: tuple[str, ...]
+    topics: bool = True
 
     def tables(self, name: str, run: str, learner: str) -> dict[str, Any]:
         """Return what a run's configuration says of records, model and topics."""
@@ -60,8 +77,10 @@ class Shape:
             "task": "classification",
             "record": record,
             "model": LEARNERS[learner],
-            "predictions": {"topic": f"{name}-{run}-predictions"},
+            "checkpoint": {"records": EVERY} if self.topics else {"every": OFTEN},
         }
+        if self.topics:
+            tables["predictions"] = {"topic": f"{name}-{run}-predictions"}
         if self.late:
             record["id"] = "id"
             label = {"topic": f"{name}-labels", "within": "1h", "default": "DOWN"}
@@ -82,7 +101,11 @@ class Shape:
         return count
 
 
-SHAPES = {"A": Shape(1, False, MOMENTS), "B": Shape(4, True, MOMENTS + ORDERED)}
+SHAPES = {
+    "A": Shape(1, False, MOMENTS),
+    "B": Shape(4, True, MOMENTS + ORDERED),
+    "C": Shape(1, False, ALONE, topics=False),
+}
 
 
 def _records(stream: Stream, late: bool, draw: random.Random) -> list[Message]:

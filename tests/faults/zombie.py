@@ -38,8 +38,8 @@ from tests import streams, waiting
 from tests.faults.kills import services, stream_of, tell
 from tests.faults.left import values
 from tests.faults.member import Member, TrialError
-from tests.faults.shapes import LEARNERS, SHAPES, Shape
-from tests.faults.trial import EVERY, Services, Trial, Verdict
+from tests.faults.shapes import EVERY, LEARNERS, SHAPES, Shape
+from tests.faults.trial import Services, Trial, Verdict
 from tests.streams import Stream
 
 MOMENTS = (
