@@ -27,7 +27,7 @@ from pathlib import Path
 from tests import streams
 from tests.faults.judgement import Try, judged
 from tests.faults.kills import services, stream_of, tell
-from tests.faults.shapes import EVERY, LEARNERS, SHAPES, Shape
+from tests.faults.shapes import LEARNERS, SHAPES, Shape
 from tests.faults.torn_services import hold_on_services
 from tests.faults.world import World
 from tests.streams import Stream
