@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 from learners.compiled.pool import Whole
 
 # Buckets of one size before two are merged, sizes 2**0 to 2**47, and how often and from which
@@ -25,7 +25,7 @@ def alarms(*shape: int) -> Whole:
     return np.zeros((*shape, LEVELS + 1, MOST + 2), np.int64)
 
 
-@lean
+@part
 def note(window: Whole, wrong: int, delta: float, rises: bool) -> bool:
     """Add a 0 or 1 and return whether the mean changed (Bifet and Gavaldà, 2007).
 
@@ -45,7 +45,7 @@ def note(window: Whole, wrong: int, delta: float, rises: bool) -> bool:
     return changed and (not rises or top[ONES] / top[WIDTH] > before)
 
 
-@lean
+@part
 def _insert(window: Whole, wrong: int) -> None:
     top = window[LEVELS]
     top[WIDTH] += 1
@@ -67,7 +67,7 @@ def _insert(window: Whole, wrong: int) -> None:
         level += 1
 
 
-@lean
+@part
 def _differs(window: Whole, delta: float) -> bool:
     """Say whether the window falls into two parts with different means, from the oldest on."""
     top = window[LEVELS]
@@ -93,7 +93,7 @@ def _differs(window: Whole, delta: float) -> bool:
     return False
 
 
-@lean
+@part
 def _drop(window: Whole) -> None:
     """Drop the oldest bucket."""
     top = window[LEVELS]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 
 Seeds = NDArray[np.uint64]
 
@@ -22,7 +22,7 @@ def seeds(seed: int, count: int) -> Seeds:
     return np.random.SeedSequence(seed).generate_state(count, np.uint64).astype(np.uint64)
 
 
-@lean
+@part
 def uniform(state: Seeds) -> float:
     """Return the next number in [0, 1), of 53 bits: SplitMix64 (Steele, Lea and Flood, 2014)."""
     state[0] += _STEP
@@ -33,7 +33,7 @@ def uniform(state: Seeds) -> float:
     return float(z >> _D) * 2.0**-53
 
 
-@lean
+@part
 def poisson(state: Seeds, rate: float) -> int:
     """Return the next number of a Poisson distribution, by inversion. O(rate)."""
     left = uniform(state)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.compiled.chance import Seeds, uniform
-from learners.compiled.jit import inner, lean
+from learners.compiled.jit import inner, part
 from learners.compiled.pool import (
     AFTER,
     BAYES,
@@ -208,7 +208,7 @@ def _bayes(pool: Pool, leaf: int, d: int, c: int, gaps: bool, look: Look) -> Non
     look.whole[BEST, BY_LIKELIHOOD] = kind
 
 
-@lean
+@part
 def _exceptions(stats: Floats, s: int, d: int, look: Look) -> float:
     """Return what numbers that are missing, or unlike the only one known, change in the log."""
     log = 0.0
@@ -235,7 +235,7 @@ def _frequency(pool: Pool, stat: int, j: int, word: int) -> float:
     return math.log((found + 1.0) / (total + kinds + 1.0))
 
 
-@lean
+@part
 def _bayes_of_river(pool: Pool, leaf: int, d: int, c: int, look: Look) -> None:
     """Naive Bayes as river has it: what a class has no density for is passed over."""
     e, top, n = 0, -math.inf, look.whole[BEST, SIZE]
@@ -264,7 +264,7 @@ def _bayes_of_river(pool: Pool, leaf: int, d: int, c: int, look: Look) -> None:
             look.whole[BEST, BY_LIKELIHOOD] = look.whole[KINDS, e]
 
 
-@lean
+@part
 def _log_density(stat: Floats, s: int, j: int, x: float) -> float:
     n = stat[s, COUNT, j]
     if x == x and n > 1.0:
@@ -275,7 +275,7 @@ def _log_density(stat: Floats, s: int, j: int, x: float) -> float:
     return 0.0
 
 
-@lean
+@part
 def _log_share(pool: Pool, stat: int, j: int, word: int) -> float:
     found, total = 0.0, 0.0
     cell = pool.cells[stat, j]
@@ -346,7 +346,7 @@ def _count(stats: Floats, norm: Floats, s: int, w: float, d: int, x: Floats) -> 
     norm[s] = 0.5 * (log + math.log(product)) - gaussians * HALF_LOG_PI
 
 
-@lean
+@part
 def _tally(pool: Pool, stat: int, j: int, word: int, w: float) -> None:
     last, cell = -1, pool.cells[stat, j]
     while cell >= 0 and pool.cell[cell, VALUE] != word:
@@ -364,7 +364,7 @@ def _tally(pool: Pool, stat: int, j: int, word: int, w: float) -> None:
         pool.cell[last, FOLLOWING] = cell
 
 
-@lean
+@part
 def _bear(pool: Pool, leaf: int, stat: int, d: int, c: int, look: Look) -> None:
     """Note when the class was first met with each column."""
     pool.node[leaf, TICK] += 1
@@ -377,7 +377,7 @@ def _bear(pool: Pool, leaf: int, stat: int, d: int, c: int, look: Look) -> None:
             pool.born[stat, width + j] = pool.node[leaf, TICK]
 
 
-@lean
+@part
 def choose(
     pool: Pool,
     rules: Rules,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import lean, njit
+from learners.compiled.jit import njit, part
 from learners.compiled.pool import (
     AFTER,
     CATEGORIES,
@@ -116,14 +116,14 @@ def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
                 entries += 1
 
 
-@lean
+@part
 def _copy(old: NDArray[Any], new: NDArray[Any]) -> None:
     """Copy a row; a slice's assignment would compile what words errors about shapes."""
     for j in range(len(old)):
         new[j] = old[j]
 
 
-@lean
+@part
 def _pack_stat(pool: Pool, exact: Pool, old: int, new: int, cells: int) -> int:
     for moment in range(pool.stat.shape[1]):
         _copy(pool.stat[old, moment], exact.stat[new, moment])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 from learners.table import Codes, Floats
 
 Whole = NDArray[np.int64]
@@ -138,7 +138,7 @@ def _blank(stat: Floats) -> None:
     stat[:, HIGH] = -np.inf
 
 
-@lean
+@part
 def take(pool: Pool, kind: int) -> int:
     """Return a free row of this kind; the caller has seen that there is one."""
     if pool.used[4 + kind] > 0:
@@ -149,14 +149,14 @@ def take(pool: Pool, kind: int) -> int:
     return int(row)
 
 
-@lean
+@part
 def give(pool: Pool, kind: int, row: int) -> None:
     """Give a row back."""
     pool.spare[kind, pool.used[4 + kind]] = row
     pool.used[4 + kind] += 1
 
 
-@lean
+@part
 def has_room(pool: Pool, nodes: int, entries: int, stats: int, cells: int) -> bool:
     """Say whether so many rows are free."""
     return bool(
@@ -167,7 +167,7 @@ def has_room(pool: Pool, nodes: int, entries: int, stats: int, cells: int) -> bo
     )
 
 
-@lean
+@part
 def new_leaf(pool: Pool, parent: int) -> int:
     """Return a leaf that has learned nothing; the parent of a root is -1."""
     leaf = take(pool, NODES)
@@ -183,7 +183,7 @@ def new_leaf(pool: Pool, parent: int) -> int:
     return leaf
 
 
-@lean
+@part
 def new_entry(pool: Pool, leaf: int, last: int, kind: int, prior: float) -> int:
     """Append a class to a leaf's list, whose last entry is given (-1: the list is empty)."""
     entry = take(pool, ENTRIES)
@@ -198,7 +198,7 @@ def new_entry(pool: Pool, leaf: int, last: int, kind: int, prior: float) -> int:
     return entry
 
 
-@lean
+@part
 def new_stat(pool: Pool) -> int:
     """Return statistics of nothing."""
     stat = take(pool, STATS)
@@ -212,7 +212,7 @@ def new_stat(pool: Pool) -> int:
     return stat
 
 
-@lean
+@part
 def forget(pool: Pool, leaf: int, inherited: bool) -> None:
     """Give back a leaf's statistics and, if told so, the weights of its classes too."""
     entry = pool.node[leaf, HEAD]
@@ -235,7 +235,7 @@ def forget(pool: Pool, leaf: int, inherited: bool) -> None:
         pool.node[leaf, HEAD] = -1
 
 
-@lean
+@part
 def fell(pool: Pool, root: int) -> None:
     """Give back a whole tree: leaf by leaf, each branch after what is below it."""
     node, top = root, pool.node[root, PARENT]

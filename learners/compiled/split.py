@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from learners.compiled.jit import inner, lean
+from learners.compiled.jit import inner, part
 from learners.compiled.leaf import (
     BEST,
     COLUMNS,
@@ -94,7 +94,7 @@ def due(pool: Pool, rules: Rules, leaf: int, look: Look) -> bool:
     return bool(mixed >= 2 and pool.used[NODES] - pool.used[4 + NODES] < rules.nodes)
 
 
-@lean
+@part
 def grow(
     pool: Pool, rules: Rules, leaf: int, d: int, c: int, ranks: Codes, labels: Whole, look: Look
 ) -> None:
@@ -151,7 +151,7 @@ def grow(
     _branch(pool, rules, leaf, column, d, cut, look)
 
 
-@lean
+@part
 def _arrange(pool: Pool, j: int, d: int, labels: Whole, look: Look) -> None:
     """Order the classes as river does: as they came to the number; for words by their labels."""
     order, keys = look.whole[ORDER], look.whole[KEYS]
@@ -167,7 +167,7 @@ def _arrange(pool: Pool, j: int, d: int, labels: Whole, look: Look) -> None:
         keys[at], order[at] = key, e
 
 
-@lean
+@part
 def _order(pool: Pool, d: int, c: int, look: Look) -> int:
     """Put the columns that the leaf learned anything of in the order in which it did."""
     n, width, ordered = 0, pool.stat.shape[2], pool.born.shape[1] > 0
@@ -190,7 +190,7 @@ def _order(pool: Pool, d: int, c: int, look: Look) -> int:
     return n
 
 
-@lean
+@part
 def _entropy(weights: Floats, n: int) -> float:
     entropy, total = 0.0, 0.0
     for e in range(n):
@@ -200,7 +200,7 @@ def _entropy(weights: Floats, n: int) -> float:
     return (entropy + total * math.log2(total)) / total if total > 0.0 else 0.0
 
 
-@lean
+@part
 def _merit(rules: Rules, entropy: float, branches: int, look: Look) -> float:
     """Return what a split into `look.parts` is worth."""
     parts, sums, total, large, n = look.parts, look.real[SUMS], 0.0, 0, look.whole[BEST, SIZE]
@@ -222,7 +222,7 @@ def _merit(rules: Rules, entropy: float, branches: int, look: Look) -> float:
     return entropy - rest / total if rules.criterion == GAIN else 1.0 - rest
 
 
-@lean
+@part
 def _gini(weights: Floats, total: float, n: int) -> float:
     gini = 1.0
     if total != 0.0:
@@ -232,7 +232,7 @@ def _gini(weights: Floats, total: float, n: int) -> float:
     return gini
 
 
-@lean
+@part
 def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> tuple[float, float]:
     """Return merit and threshold of the best split of a number."""
     low, high, stat = math.inf, -math.inf, pool.stat
@@ -253,7 +253,7 @@ def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> 
     return best, point
 
 
-@lean
+@part
 def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
     """Say what each class weighs up to a threshold and beyond it, by its Gaussian."""
     parts = look.parts
@@ -277,14 +277,14 @@ def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
             parts[1, e] = n - parts[0, e]
 
 
-@lean
+@part
 def _of_words(pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, look: Look) -> float:
     """Return the merit of the split by a category into a branch for each word."""
     branches = _spread(pool, j, ranks, look)
     return _merit(rules, entropy, branches, look)
 
 
-@lean
+@part
 def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
     """Say what each class weighs by word, words in sorted order; return how many there are."""
     n, found, place = 0, look.whole[FOUND], look.whole[PLACE]
@@ -316,7 +316,7 @@ def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
     return n
 
 
-@lean
+@part
 def _branch(
     pool: Pool, rules: Rules, leaf: int, column: int, d: int, cut: float, look: Look
 ) -> None:
@@ -356,7 +356,7 @@ def _branch(
     pool.mass[leaf, BAYES] = 0.0
 
 
-@lean
+@part
 def _inherit(pool: Pool, rules: Rules, child: int, b: int, look: Look) -> None:
     """Give a new leaf the classes of its branch."""
     tail, total = -1, 0.0

@@ -9,7 +9,7 @@ from learners.base import LEARN, PREDICT
 from learners.compiled.alarm import note
 from learners.compiled.chance import Seeds, poisson
 from learners.compiled.flow import Ops
-from learners.compiled.jit import inner, lean
+from learners.compiled.jit import inner, lean, part
 from learners.compiled.leaf import (
     BEST,
     BY_COUNT,
@@ -139,23 +139,66 @@ def run(
 ) -> int:
     """Answer and learn rows from `start` on; return the first for which the pool has no room.
 
+    A row visits a tree up to three times: to be answered, to be learned, and to teach the tree
+    behind. One walk and one evaluation serve the first two where the row is the same to both. One
+    long function, since each part of it would be compiled once more alone.
+
     Parameters
     ----------
     votes
         float64[m, n, classes], filled with what each tree says.
     """
-    trees, c, classes = len(stand.roots), rows.codes.shape[1], votes.shape[2]
+    trees, categories, classes = len(stand.roots), rows.codes.shape[1], votes.shape[2]
     branches = max(2, rows.ranks.shape[1])
     # A tree, and one behind it, may each split and lose nothing first; a word may bring a leaf.
     sides = 1 + int(care.drift == REPLACE)
     nodes, entries = sides * trees * (branches + 2), sides * trees * (branches * classes + 2)
     stats = sides * trees * classes
     for i in range(start, len(rows.op)):
-        if not has_room(pool, nodes, entries, stats, c * stats):
+        if not has_room(pool, nodes, entries, stats, categories * stats):
             return i
-        change = False
+        op, change = rows.op[i], False
         for t in range(trees):
-            guess = _row(pool, rules, care, stand, rows, i, t, look, votes)
+            w, leaf, strayed, guess = rows.weight[i], -1, True, UNTAUGHT
+            for visit in range(3):
+                root = stand.roots[t, int(visit == BEHIND)]
+                if visit == ANSWER:
+                    if not op & PREDICT or root < 0:
+                        continue
+                elif not op & LEARN or w <= 0.0 or (visit == BEHIND and root < 0):
+                    break
+                elif root < 0:
+                    root = new_leaf(pool, -1)
+                    stand.roots[t, 0] = root
+                x = rows.asked if visit == ANSWER else rows.taught
+                if visit != FRONT or strayed or not rows.same:
+                    leaf, strayed = _reach(pool, rules, root, x, rows.codes, i, visit != ANSWER)
+                    d, c = widths(pool, rules, leaf, x, rows.codes)
+                    gaps = see(pool, rules, leaf, x, rows.codes, i, look)
+                    ask(pool, rules, leaf, d, c, gaps, look)
+                if visit == ANSWER:
+                    _vote(rules, care, stand, t, look, votes[t, i])
+                    continue
+                if visit == FRONT:
+                    best = look.whole[BEST]
+                    guess = best[BY_LIKELIHOOD] if best[SPEAKS] != 0 else best[BY_COUNT]
+                    stand.right[t, 0] += guess == int(rows.y[i])
+                    stand.right[t, 1] += 1.0
+                    if care.rate > 0.0:
+                        w *= poisson(stand.chance[t], care.rate)
+                        if w == 0.0:
+                            guess = UNTAUGHT
+                            break
+                if rules.columns != ALL and pool.node[leaf, NUMBERS] < 0:
+                    choose(pool, rules, leaf, x, rows.codes, i, stand.chance[t], look)
+                    see(pool, rules, leaf, x, rows.codes, i, look)
+                d, c = widths(pool, rules, leaf, x, rows.codes)
+                learn(pool, rules, leaf, int(rows.y[i]), w, d, c, look)
+                if rules.convention == OURS:
+                    _pass(pool, leaf, w)
+                if not strayed or rules.convention == OURS:
+                    if due(pool, rules, leaf, look):
+                        grow(pool, rules, leaf, d, c, rows.ranks, rows.labels, look)
             if guess != UNTAUGHT and care.drift != LEAVE:
                 change |= _watch(pool, care, stand, t, guess != int(rows.y[i]))
         if change and care.drift == REPLACE_WORST:
@@ -164,55 +207,14 @@ def run(
 
 
 @inner
-def _row(
-    pool: Pool,
-    rules: Rules,
-    care: Care,
-    stand: Stand,
-    rows: Rows,
-    i: int,
-    t: int,
-    look: Look,
-    votes: Floats,
-) -> int:
-    """Let one tree answer and learn one row; return its guess, UNTAUGHT if it did not learn it.
-
-    Up to three visits go the same way: to answer, to learn, and to teach the tree behind. One
-    walk and one evaluation serve the first two where the row is the same to both.
-    """
-    op, w, leaf, strayed, guess = rows.op[i], rows.weight[i], -1, True, UNTAUGHT
-    for visit in range(3):
-        root = stand.roots[t, int(visit == BEHIND)]
-        if visit == ANSWER:
-            if not op & PREDICT or root < 0:
-                continue
-        elif not op & LEARN or w <= 0.0 or (visit == BEHIND and root < 0):
-            break
-        elif root < 0:
-            root = new_leaf(pool, -1)
-            stand.roots[t, 0] = root
-        x = rows.asked if visit == ANSWER else rows.taught
-        if visit != FRONT or strayed or not rows.same:
-            leaf, strayed = _reach(pool, rules, root, x, rows.codes, i, visit != ANSWER)
-            d, c = widths(pool, rules, leaf, x, rows.codes)
-            ask(pool, rules, leaf, d, c, see(pool, rules, leaf, x, rows.codes, i, look), look)
-        if visit == ANSWER:
-            _vote(rules, care, stand, t, look, votes[t, i])
-            continue
-        if visit == FRONT:
-            best = look.whole[BEST]
-            guess = best[BY_LIKELIHOOD] if best[SPEAKS] != 0 else best[BY_COUNT]
-            stand.right[t, 0] += guess == int(rows.y[i])
-            stand.right[t, 1] += 1.0
-            if care.rate > 0.0:
-                w *= poisson(stand.chance[t], care.rate)
-                if w == 0.0:
-                    return UNTAUGHT
-        _teach(pool, rules, leaf, strayed, w, rows, i, stand.chance[t], look)
-    return guess
+def _pass(pool: Pool, node: int, w: float) -> None:
+    """Count a row's weight in its leaf and the branches above."""
+    while node >= 0:
+        pool.mass[node, SEEN] += w
+        node = pool.node[node, PARENT]
 
 
-@lean
+@part
 def _vote(rules: Rules, care: Care, stand: Stand, t: int, look: Look, vote: Floats) -> None:
     """Put down what a tree says, by class."""
     say(rules, look)
@@ -223,33 +225,7 @@ def _vote(rules: Rules, care: Care, stand: Stand, t: int, look: Look, vote: Floa
         vote[look.whole[KINDS, e]] = scale * look.real[CHANCES, e]
 
 
-@inner
-def _teach(
-    pool: Pool,
-    rules: Rules,
-    leaf: int,
-    strayed: bool,
-    w: float,
-    rows: Rows,
-    i: int,
-    chance: Seeds,
-    look: Look,
-) -> None:
-    """Let a leaf that was consulted on the row just now learn it."""
-    if rules.columns != ALL and pool.node[leaf, NUMBERS] < 0:
-        choose(pool, rules, leaf, rows.taught, rows.codes, i, chance, look)
-        see(pool, rules, leaf, rows.taught, rows.codes, i, look)
-    d, c = widths(pool, rules, leaf, rows.taught, rows.codes)
-    learn(pool, rules, leaf, int(rows.y[i]), w, d, c, look)
-    node = leaf if rules.convention == OURS else -1
-    while node >= 0:
-        pool.mass[node, SEEN] += w
-        node = pool.node[node, PARENT]
-    if (not strayed or rules.convention == OURS) and due(pool, rules, leaf, look):
-        grow(pool, rules, leaf, d, c, rows.ranks, rows.labels, look)
-
-
-@lean
+@part
 def _watch(pool: Pool, care: Care, stand: Stand, t: int, wrong: bool) -> bool:
     """See whether errors call for a tree behind or put it in front; say if they changed."""
     behind = stand.roots[t, 1]
@@ -275,7 +251,7 @@ def _watch(pool: Pool, care: Care, stand: Stand, t: int, wrong: bool) -> bool:
     return changed
 
 
-@lean
+@part
 def _replace_worst(pool: Pool, stand: Stand) -> None:
     """Begin the tree anew that errs most in its window."""
     worst, most = -1, 0.0
@@ -324,7 +300,7 @@ def _reach(
     return node, strayed
 
 
-@lean
+@part
 def _usual(pool: Pool, rules: Rules, node: int) -> int:
     """Return the child that learned most."""
     best, most = -1, -math.inf
@@ -337,7 +313,7 @@ def _usual(pool: Pool, rules: Rules, node: int) -> int:
     return best
 
 
-@lean
+@part
 def _weight(pool: Pool, top: int) -> float:
     """Return the weight of the classes in all leaves below, summed by branch as river does.
 
@@ -365,7 +341,7 @@ def _weight(pool: Pool, top: int) -> float:
         node = sibling
 
 
-@lean
+@part
 def _next(pool: Pool, parent: int, child: int) -> int:
     """Return the child after this one, -1 after the last."""
     if pool.node[parent, KIND] == WORDS:
