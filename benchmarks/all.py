@@ -35,6 +35,7 @@ QUICK: dict[str, list[str]] = {
     "loop": ["--records=50000", "--naive=5000", "--quix=10000"],
     "flat": ["--records=500000"],
     "replay": ["--records=6000", "--rounds=1"],
+    "checkpoints": ["--records=50000", "--rounds=1"],
     "latency": ["--seconds=2"],
     "compiling": ["--rounds=1"],
     "lookup": ["--records=200000", "--seconds=1"],

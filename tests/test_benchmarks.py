@@ -14,7 +14,7 @@ from benchmarks.failure import BenchmarkError
 from benchmarks.machine import slug
 from benchmarks.peers.process import interpreter
 from benchmarks.streams import rbf
-from benchmarks.turns import Floor, Pair, compiled, in_turns, judged, told
+from benchmarks.turns import Figures, Floor, Pair, Way, compiled, in_turns, judged, told
 from learners.compiled.pipeline import compiled as twin_of
 from learners.from_river import FromRiver
 
@@ -22,8 +22,12 @@ from learners.from_river import FromRiver
 def test_the_order_turns_round_each_time() -> None:
     order: list[tuple[str, int]] = []
 
-    def way(name: str) -> Any:
-        return lambda number: order.append((name, number)) or {"rate": 1.0, "accuracy": 0.5}
+    def way(name: str) -> Way:
+        def measured(number: int) -> Figures:
+            order.append((name, number))
+            return {"rate": 1.0, "accuracy": 0.5}
+
+        return measured
 
     found = in_turns({name: way(name) for name in "abc"}, 2)
     assert order == [(name, 0) for name in "abc"] + [(name, 1) for name in "cba"]
