@@ -32,10 +32,14 @@ check: setup  ## ruff, mypy and the fast tests
 coverage: setup  ## what the fast tests reach
 	$(BIN)/pytest $(FAST) --cov --cov-report=term:skip-covered
 
-bench: setup  ## measure against peers, with a real Kafka and Redis
-	$(BIN)/python -m benchmarks.loop
-	$(BIN)/python -m benchmarks.lookup
-	$(BIN)/python -m benchmarks.overhead
+# The pins of peers conflict with ours and with each other's: an environment for each.
+.venv-%/.ready: benchmarks/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: setup .venv-peers/.ready .venv-quix/.ready  ## measure against peers, with a real Kafka and Redis, for hours
+	$(BIN)/python -m benchmarks.all
 
 faults: setup  ## break it on purpose, for about two hours: kills, outages, zombies, bad records, a soak
 	$(BIN)/python -m tests.faults.kills

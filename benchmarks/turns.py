@@ -83,7 +83,7 @@ def compiled(learner: Learner, stream: Stream, enough: float = ENOUGH_SECONDS) -
     rows = examples(stream)
     learner.fresh().predict_learn(rows[: min(BLOCK, len(rows))])
     seconds, passes, right = 0.0, 0, 0
-    while seconds < enough:
+    while not passes or seconds < enough:
         fresh = learner.fresh()
         begun = time.perf_counter()
         values = [
