@@ -94,6 +94,7 @@ class Loop:
         self._since: list[Entry] = []
         self._saved = self._taken()
         self._publication: Publication | None = None
+        self._settled = False
         self._courier = courier
         self._outbox = Outbox("", None, None) if courier is None else courier.outbox
 
@@ -273,9 +274,17 @@ class Loop:
             self._block = max(self._block // 2, SMALLEST, min(self.shard.least, LARGEST))
 
     def _tidy(self) -> None:
-        """Look for garbage once a second: it goes over all that the blocks at hand hold."""
+        """Look for garbage once a second: it goes over all that the blocks at hand hold.
+
+        What the first blocks brought to life, kernels above all, lives as long as the loop.
+        """
         if self._clock() - self._tidied > TIDY:
-            gc.collect(1)
+            if self._settled:
+                gc.collect(1)
+            else:
+                gc.collect()
+                gc.freeze()
+                self._settled = True
             self._tidied = self._clock()
 
     def _limit(self) -> int:
