@@ -70,6 +70,11 @@ class Shape:
     moments: tuple[str, ...]
     topics: bool = True
 
+    @property
+    def checkpoint(self) -> dict[str, Any]:
+        """Return when checkpoints come."""
+        return {"records": EVERY} if self.topics else {"every": OFTEN}
+
     def tables(self, name: str, run: str, learner: str) -> dict[str, Any]:
         """Return what a run's configuration says of records, model and topics."""
         record = {"label": LABEL, "classes": ["UP", "DOWN"], "positive": "UP"}
@@ -77,7 +82,6 @@ class Shape:
             "task": "classification",
             "record": record,
             "model": LEARNERS[learner],
-            "checkpoint": {"records": EVERY} if self.topics else {"every": OFTEN},
         }
         if self.topics:
             tables["predictions"] = {"topic": f"{name}-{run}-predictions"}

@@ -159,7 +159,7 @@ class Trial:
 
     def configured(self, run: str, database: int, options: dict[str, Any] | None = None) -> Path:
         """Write the configuration of a run, with options of its group; return its file."""
-        tables: dict[str, Any] = {
+        tables = {
             "name": self.name,
             "log": {
                 "kind": "kafka",
@@ -173,9 +173,9 @@ class Trial:
                 },
             },
             "store": {"kind": "redis", "url": self.services.database(database)},
+            "checkpoint": {**self.shape.checkpoint, "path": f"{self.name}-{run}"},
             **self.shape.tables(self.name, run, self.learner),
         }
-        tables["checkpoint"]["path"] = f"{self.name}-{run}"
         path = self.services.folder / f"{self.name}-{run}.toml"
         path.write_text("\n".join(toml(tables)), "utf-8")
         return path
