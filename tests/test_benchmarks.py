@@ -63,6 +63,7 @@ def test_a_drifting_stream_is_the_same_each_time_and_drifts() -> None:
     assert np.array_equal(first.first(10).x, first.x[:10])
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_a_learner_is_that_of_river_one_by_one() -> None:
     stream, right = rbf(500), 0
     model = naive_bayes.GaussianNB()

@@ -188,6 +188,7 @@ def test_a_replay_in_two_processes_gives_the_same_model_and_scores(config: Path)
     assert one["version"] == "1@4000"
 
 
+@pytest.mark.slow
 def test_learners_without_windows_are_refused(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
