@@ -13,22 +13,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from benchmarks.loop import TOPIC, feed
+from benchmarks.failure import reported
+from benchmarks.loop import feed
+from benchmarks.peers.process import figures_of
 from benchmarks.services import Services, running
-from stream.app import Service
-from stream.config import Config
-from stream.loop import Loop
 
 COST, STALL_MS = 0.03, 50.0
 EVERY = {"every 10 s": "10s", "at the end": "1d"}
@@ -69,61 +65,12 @@ def run(services: Services, folder: Path, every: str) -> dict[str, Any]:
     folder.mkdir()
     with redis.Redis.from_url(services.redis_url) as store:
         store.flushdb()
-    command = [sys.executable, "-m", "benchmarks.checkpoints_child"]
-    done = subprocess.run(
+    command = [sys.executable, "-m", "benchmarks.checkpoints_alluvia"]
+    return figures_of(
         [*command, services.servers, services.redis_url, str(folder), every],
-        env={**os.environ, "ALLUVIA_LOG__GROUP": folder.name},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
+        {"ALLUVIA_LOG__GROUP": folder.name},
     )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
-class Stalls:
-    """Notes for how long records waited for each checkpoint, and when the first block was done."""
-
-    def __init__(self) -> None:
-        self.begun = 0.0
-        self.first = 0
-        self.saved_at = 0.0
-        self.stalls: list[float] = []
-
-    def __call__(self, loop: Loop) -> None:
-        """Look at the loop between two blocks."""
-        if loop.shard.sequence and not self.begun:
-            self.begun, self.first = time.perf_counter(), loop.shard.sequence
-            self.saved_at = loop.saved_at
-        if self.begun and loop.saved_at != self.saved_at:
-            self.saved_at = loop.saved_at
-            self.stalls.append(loop.stall * 1e3)
-
-
-def child(servers: str, url: str, folder: str, every: str) -> None:
-    """Run one way up to the topic's end and print the figures."""
-    config = Config.of(
-        {
-            "name": "forest",
-            "task": "classification",
-            "log": {"kind": "kafka", "servers": servers, "topic": TOPIC},
-            "record": {"key": "key", "label": "label"},
-            "store": {"kind": "redis", "url": url},
-            "model": {"learner": "learners.compiled.forest.AdaptiveRandomForestClassifier"},
-            "checkpoint": {"every": every},
-        },
-        Path(folder),
-    )
-    watch = Stalls()
-    shard = Service(config).run(True, watch=watch)
-    seconds = time.perf_counter() - watch.begun
-    figures = {
-        "rate": (shard.sequence - watch.first) / seconds,
-        "accuracy": shard.scores.report()["overall"]["accuracy"],
-        "stalls_ms": watch.stalls,
-    }
-    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(main))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -22,9 +21,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.failure import BenchmarkError, reported
+from benchmarks.failure import reported
 from benchmarks.loop import messages
-from benchmarks.peers.process import ROOT, last_line
+from benchmarks.peers.process import ROOT, figures_of
 from examples import shuttle
 
 FLOORS = {"cold": 15.0, "cached": 2.0}
@@ -115,17 +114,10 @@ def started(config: Path, place: Path, cache: Path) -> dict[str, float]:
     """Start a service in a copy of its folder, and return what it took."""
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(config.parent, place)
-    done = subprocess.run(
+    return figures_of(
         [sys.executable, "-m", "benchmarks.first_block", str(place / config.name)],
-        cwd=ROOT,
-        env=os.environ | {"NUMBA_CACHE_DIR": str(cache), "BEGUN": str(time.time())},
-        capture_output=True,
-        text=True,
+        {"NUMBA_CACHE_DIR": str(cache), "BEGUN": str(time.time())},
     )
-    if done.returncode:
-        raise BenchmarkError(f"wanted a first block, got: {last_line(done.stderr)}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
 
 
 if __name__ == "__main__":

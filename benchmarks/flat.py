@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,8 +23,8 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from benchmarks.failure import BenchmarkError, reported
-from benchmarks.peers.process import ROOT, last_line
+from benchmarks.failure import reported
+from benchmarks.peers.process import figures_of
 
 MILLION, STEP = 1_000_000, 7_919
 PIECE = 100_000
@@ -80,16 +79,7 @@ def write(path: Path, count: int, keys: int, seed: int = 7) -> None:
 
 def run(folder: Path, part: int) -> dict[str, Any]:
     """Run the service in a process of its own, and return the figures that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.flat_alluvia", str(folder), str(part)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise BenchmarkError(f"wanted a replay, got: {last_line(done.stderr)}")
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    return figures_of([sys.executable, "-m", "benchmarks.flat_alluvia", str(folder), str(part)], {})
 
 
 if __name__ == "__main__":

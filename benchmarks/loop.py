@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,8 +26,8 @@ from typing import Any, NamedTuple
 
 import redis
 
-from benchmarks.failure import BenchmarkError, reported
-from benchmarks.peers.process import ROOT, interpreter, last_line
+from benchmarks.failure import reported
+from benchmarks.peers.process import figures_of, interpreter
 from benchmarks.services import Services, running
 from stream.log import Message
 from stream.log_kafka import KafkaAppender
@@ -135,17 +133,7 @@ def measure(way: Way, services: Services, folder: Path) -> dict[str, float]:
     given = [services.servers, services.redis_url, str(folder), str(way.records), *way.given]
     # Each run is a service of its own to Kafka, or it would miss the checkpoint of the one before.
     group = {"ALLUVIA_LOG__GROUP": folder.name} if way.set else {}
-    done = subprocess.run(
-        [way.python, "-m", way.module, *given],
-        cwd=ROOT,
-        env={**os.environ, **way.set, **group},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise BenchmarkError(f"wanted figures of {way.module}, got: {last_line(done.stderr)}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    return figures_of([way.python, "-m", way.module, *given], {**way.set, **group})
 
 
 def _alluvia(client: str, count: int) -> Way:

@@ -32,7 +32,7 @@ def check_predict_is_pure(make: Make, rows: Examples) -> None:
     learner = make()
     learner.predict_learn(rows)
     before, state = digest(learner.estimator), learner.state()
-    asked = with_op(rows, PREDICT)
+    asked = rows.with_op(np.full(len(rows), PREDICT, np.uint8))
     first = learner.predict_learn(asked)
     same_answers(first, learner.predict_learn(asked))
     same_states(state, learner.state())
@@ -115,12 +115,6 @@ def joined(pieces: Sequence[Predictions]) -> Predictions:
         np.concatenate(probas) if probas else None,
         {i: reason for piece in pieces for i, reason in piece.refused.items()},
     )
-
-
-def with_op(rows: Examples, op: int) -> Examples:
-    """Return the same rows with one operation."""
-    ops = np.full(len(rows), op, np.uint8)
-    return Examples(rows.rows, ops, rows.y, rows.weight, rows.time, rows.classes)
 
 
 def same_answers(first: Predictions, second: Predictions) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -77,18 +77,6 @@ class Server:
         client: Any = self._find()  # redis-py leaves `execute_command` untyped
         with _finding_primary():
             return client.execute_command(*command)
-
-    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one round trip; return the replies or raise the first error."""
-        client: Any = self._find()  # redis-py leaves `execute_command` untyped
-        with _finding_primary(), client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            replies: list[Any] = pipe.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
 
     def stream(self, commands: Callable[[], Iterable[Command]], at_once: int) -> list[Any]:
         """Send commands some at once, and the next while the server works on those.

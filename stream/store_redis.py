@@ -133,7 +133,7 @@ class RedisStore:
     def get(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return stored entries; see `Store.get`. A lost server is an error at once."""
         commands = [("HMGET", self._prefix + key, *_FIELDS) for key in keys]
-        rows = self._attempt(lambda: self._server.pipeline(commands))
+        rows = self._attempt(lambda: self._server.stream(lambda: commands, _AT_ONCE))
         return [_entry(key, row) for key, row in zip(keys, rows, strict=True)]
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,25 @@ def interpreter(variable: str, folder: str, what: str) -> str:
             f"run `make {folder}/.ready`, or set {variable}"
         )
     return python
+
+
+def figures_of(command: Sequence[str], settings: Mapping[str, str]) -> dict[str, Any]:
+    """Run one side of a benchmark to its end; return the figures that it prints last.
+
+    Raises
+    ------
+    BenchmarkError
+        It failed.
+    """
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise BenchmarkError(
+            f"wanted figures of {' '.join(command[1:3])}, got: {last_line(done.stderr)}"
+        )
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def last_line(text: str) -> str:
