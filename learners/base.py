@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.errors import LearnerError
+from learners.pending import Arrays
 from learners.table import Table
 
 Label = str | int | bool | float
@@ -213,7 +214,7 @@ class State:
     meta
         JSON values.
     arrays
-        Arrays of numbers.
+        Arrays of numbers; they may be `learners.pending.Pending`.
     opaque
         States of third-party estimators, see `learners.opaque`.
     members
@@ -221,7 +222,7 @@ class State:
     """
 
     meta: dict[str, Any] = dataclasses.field(default_factory=dict)
-    arrays: dict[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
+    arrays: Arrays = dataclasses.field(default_factory=dict)
     opaque: dict[str, bytes] = dataclasses.field(default_factory=dict)
     members: dict[str, State] = dataclasses.field(default_factory=dict)
 

@@ -130,7 +130,7 @@ class FromBatch(Tabular):
             rows, targets, weights = zip(*self._collected, strict=True)
             state.meta["rows"] = [_pairs(row) for row in rows]
             state.meta["targets"] = [plain(target) for target in targets]
-            state.arrays["weights"] = np.array(weights)
+            state.arrays = {"weights": np.array(weights)}
         return state
 
     def restore(self, state: State) -> None:

@@ -136,8 +136,7 @@ class FromSklearn(Tabular):
         state = super().state()
         if self._collected:
             rows, targets, weights = zip(*self._collected, strict=True)
-            state.arrays["rows"] = self._matrix(rows)
-            state.arrays["weights"] = np.array(weights)
+            state.arrays = {"rows": self._matrix(rows), "weights": np.array(weights)}
             state.meta["targets"] = [plain(target) for target in targets]
         return state
 

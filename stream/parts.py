@@ -76,13 +76,14 @@ def assemble(names: Mapping[str, str], name: str, read: Callable[[str], bytes]) 
         Returns what is kept there.
     """
     head = json.loads(read(names[f"{name}.json"]))
-    state = State(meta=head["meta"])
+    arrays: dict[str, NDArray[Any]] = {}
+    state = State(meta=head["meta"], arrays=arrays)
     for path, place in names.items():
         key, _, suffix = path.removeprefix(f"{name}.").rpartition(".")
         if not path.startswith(f"{name}.") or not key:
             continue
         if suffix == "npy":
-            state.arrays[key] = np.load(io.BytesIO(read(place)), allow_pickle=False)
+            arrays[key] = np.load(io.BytesIO(read(place)), allow_pickle=False)
         elif suffix in ("pickle", "bin"):
             state.opaque[key] = read(place)
     for member in head["members"]:

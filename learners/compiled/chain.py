@@ -275,4 +275,4 @@ def _own(array: NDArray[Any]) -> NDArray[Any]:
 
 def _plain(state: State) -> dict[str, Any]:
     members = {name: _plain(member) for name, member in state.members.items()}
-    return {"meta": state.meta, "arrays": state.arrays, "members": members}
+    return {"meta": state.meta, "arrays": dict(state.arrays), "members": members}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -17,16 +19,16 @@ from learners.compiled.alarm import alarms
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.leaf import look_of
-from learners.compiled.packing import packed, unpacked
+from learners.compiled.packing import copied, packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
 from learners.compiled.rules import ALL, RIVERS, Rules
 from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
 from learners.errors import LearnerError, LearnerFailedError
+from learners.pending import Pending
 from learners.table import MISSING, Codes
 
 # Cells of votes that are held at once, and rows from which threads pay.
 CELLS, WORTH_THREADS = 1 << 22, 128
-KEPT = ("roots", "chance", "right", "alarms")
 
 
 class Grove:
@@ -84,7 +86,7 @@ class Grove:
         """See `learners.compiled.chain.Model.run`."""
         if not self._warm:
             # What a checkpoint needs is compiled now, and not when one is due.
-            self.state()
+            len(self.state().arrays)
             self._warm = True
         rows = self._rows(worded(flow, self.nominal), classes)
         n = len(flow.op)
@@ -115,19 +117,14 @@ class Grove:
 
     def state(self) -> State:
         """Return a copy of what the trees hold."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for i, (pool, stand) in enumerate(self._pools):
-            kept, roots = packed(pool, stand.roots.reshape(-1))
-            arrays |= {f"{i}.{name}": array for name, array in kept.items()}
-            own = stand._replace(roots=roots.reshape(stand.roots.shape))
-            arrays |= {f"{i}.{name}": getattr(own, name).copy() for name in KEPT}
         meta = {
             "names": list(self.fields.names),
             "categories": list(self.categories.names),
             "words": [list(words) for words in self.categories.words],
             "known": self.known,
         }
-        return State(meta=meta, arrays=arrays)
+        copies = [(copied(pool), copy.deepcopy(stand)) for pool, stand in self._pools]
+        return State(meta=meta, arrays=Pending(functools.partial(_packed, copies)))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -137,7 +134,7 @@ class Grove:
         self.known = meta["known"]
         for i in range(len(self._pools)):
             own = {key.partition(".")[2]: a for key, a in arrays.items() if key.startswith(f"{i}.")}
-            stand = Stand(**{name: np.array(own[name]) for name in KEPT})
+            stand = Stand(*(np.array(own[name]) for name in Stand._fields))
             self._pools[i] = (unpacked(own), stand)
 
     def _rows(self, flow: Flow, classes: int) -> Rows:
@@ -199,6 +196,16 @@ class Grove:
             pool = widened(pool, need, d, c, k, born)
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
+
+
+def _packed(pools: Sequence[tuple[Pool, Stand]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a state."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for i, (pool, stand) in enumerate(pools):
+        kept, roots = packed(pool, stand.roots.reshape(-1))
+        own = stand._replace(roots=roots.reshape(stand.roots.shape))
+        arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
+    return arrays
 
 
 def worded(flow: Flow, nominal: frozenset[Any]) -> Flow:

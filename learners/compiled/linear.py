@@ -114,7 +114,7 @@ class GeneralizedLinear:
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
         state = self.columns.state()
-        state.arrays["totals"] = self.totals.copy()
+        state.arrays = {**state.arrays, "totals": self.totals.copy()}
         return state
 
     def restore(self, state: State) -> None:

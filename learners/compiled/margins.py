@@ -74,7 +74,7 @@ class PassiveAggressive:
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
         state = self._columns.state()
-        state.arrays["intercept"] = self._intercept.copy()
+        state.arrays = {**state.arrays, "intercept": self._intercept.copy()}
         return state
 
     def restore(self, state: State) -> None:
@@ -131,7 +131,7 @@ class ApproximateMargin:
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
         state = self._columns.state()
-        state.arrays["count"] = self._count.copy()
+        state.arrays = {**state.arrays, "count": self._count.copy()}
         return state
 
     def restore(self, state: State) -> None:

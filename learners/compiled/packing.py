@@ -51,6 +51,18 @@ def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Wh
     return arrays, places
 
 
+def copied(pool: Pool) -> Pool:
+    """Return a pool with private copies of the rows that were ever taken; only `packed` reads it.
+
+    A fifth of the time that packing takes, which can be left to another thread.
+    """
+    nodes, entries, stats, cells = pool.used[:4].tolist()
+    kept = {"node": nodes, "mass": nodes, "slot": nodes, "entry": entries, "prior": entries}
+    kept |= dict.fromkeys(("stat", "norm", "cells", "born"), stats) | {"cell": cells}
+    kept |= {"tally": cells, "used": len(pool.used), "spare": 0}
+    return Pool(**{name: getattr(pool, name)[:rows].copy() for name, rows in kept.items()})
+
+
 def unpacked(arrays: dict[str, NDArray[np.generic]]) -> Pool:
     """Return a pool that holds private copies of these arrays, and is full."""
     own = {name: np.array(arrays[name]) for name in KEPT}
