@@ -33,11 +33,12 @@ QUICK: dict[str, list[str]] = {
         "--mondrian=500",
     ],
     "loop": ["--records=50000", "--naive=5000", "--quix=10000"],
-    "flat": ["--records=500000"],
+    "flat": ["--records=4000000"],
     "replay": ["--records=6000", "--rounds=1"],
     "checkpoints": ["--records=50000", "--rounds=1"],
     "latency": ["--seconds=2"],
     "compiling": ["--rounds=1"],
+    "profile": ["--records=300000"],
     "lookup": ["--records=200000", "--seconds=1"],
     "overhead": ["--records=20000", "--rounds=1"],
 }
@@ -59,7 +60,8 @@ def main() -> int:
     path = asked.results / f"{begun:%Y-%m-%d}-{slug(report['machine'])}.json"
     for name in asked.only:
         print(f"\n== {name}", flush=True)
-        report["programs"][name] = run(name, QUICK[name] if asked.quick else [])
+        arguments = [f"--plots={asked.plots}"] if name == "profile" else []
+        report["programs"][name] = run(name, arguments + (QUICK[name] if asked.quick else []))
         # Written after each: an interruption must not cost what was measured.
         path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     draw(report, asked.plots)

@@ -1,8 +1,10 @@
 """Quix Streams hosting river, which `benchmarks.loop` compares with; runs where Quix is installed.
 
-The same model and the same records; a sink writes what Alluvia writes of each, guarded so that
-only a newer one replaces it: at each commit, every 10 s, in pipelines of 1,000 calls of a script.
-The model lives in a variable of the process and is saved nowhere, which favours Quix.
+The same model and the same records; what Alluvia writes of each is written, guarded so that only a
+newer one replaces it. With "each" that is a call of a script for each record as it comes, so that a
+prediction is readable at once; with "batch" a sink does it at each commit, every 10 s, in pipelines
+of 1,000 calls, and predictions are up to 10 s late. The model lives in a variable of the process
+and is saved nowhere, which favours Quix.
 """
 
 import json
@@ -11,7 +13,7 @@ import time
 from typing import Any
 
 import redis
-from quixstreams import Application
+from quixstreams import Application, message_context
 from quixstreams.sinks import BatchingSink, SinkBatch
 from river import linear_model, metrics, preprocessing
 
@@ -24,7 +26,9 @@ redis.call('PEXPIRE', KEYS[1], 2592000000)
 return 1
 """
 
-servers, url, _, count, topic_name = sys.argv[1:]
+servers, url, _, count, topic_name, how = sys.argv[1:]
+store = redis.Redis.from_url(url)
+newer = store.script_load(NEWER)
 model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
 accuracy = metrics.Accuracy()
 begun, ended = 0.0, 0.0
@@ -33,30 +37,14 @@ begun, ended = 0.0, 0.0
 class Store(BatchingSink):  # type: ignore[misc]  # Quix is not there when types are checked
     """Predictions in Redis."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._client = redis.Redis.from_url(url)
-        self._newer = self._client.script_load(NEWER)
-
     def write(self, batch: SinkBatch) -> None:
         """Write what came since the last commit."""
         global ended
         for chunk in batch.iter_chunks(1_000):
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline = store.pipeline(transaction=False)
             for item in chunk:
-                key, prediction, probabilities, sequence = item.value
-                pipeline.evalsha(
-                    self._newer,
-                    1,
-                    f"quix:prediction:{key}",
-                    prediction,
-                    probabilities,
-                    sequence,
-                    batch.topic,
-                    batch.partition,
-                    item.offset,
-                    item.timestamp,
-                )
+                place = batch.topic, batch.partition, item.offset, item.timestamp
+                pipeline.evalsha(newer, 1, *item.value, *place)
             pipeline.execute()
         ended = time.perf_counter()
 
@@ -75,7 +63,16 @@ def learn(record: dict[str, Any]) -> tuple[str, str, str, int]:
     accuracy.update(label, predicted)
     model.learn_one(record, label)
     named = {str(name).lower(): share for name, share in probabilities.items()}
-    return key, json.dumps(predicted), json.dumps(named), sequence
+    return f"quix:prediction:{key}", json.dumps(predicted), json.dumps(named), sequence
+
+
+def write(told: tuple[str, str, str, int], _key: bytes, when: int, _headers: Any) -> None:
+    """Write a prediction at once."""
+    global ended
+    at = message_context()
+    place = at.topic, at.partition, at.offset, when
+    store.evalsha(newer, 1, *told, *place)
+    ended = time.perf_counter()
 
 
 app = Application(
@@ -87,6 +84,9 @@ app = Application(
 )
 stream = app.dataframe(app.topic(topic_name, value_deserializer="json"))
 stream = stream.apply(learn)
-stream.sink(Store())
+if how == "batch":
+    stream.sink(Store())
+else:
+    stream.update(write, metadata=True)
 app.run(count=int(count))
 print(json.dumps({"rate": sequence / (ended - begun), "accuracy": accuracy.get()}))

@@ -15,10 +15,11 @@ SCRIPT = Path(__file__).parents[1] / "docker" / "services.py"
 
 
 class Services(NamedTuple):
-    """Where the two answer."""
+    """Where the two answer, and their process ids: the broker's, Redis's."""
 
     servers: str
     redis_url: str
+    pids: tuple[int, ...] = ()
 
 
 @contextlib.contextmanager
@@ -29,6 +30,7 @@ def running() -> Iterator[Services]:
         subprocess.run([*command, "up", "--folder", folder], check=True, stdout=subprocess.DEVNULL)
         try:
             found = json.loads((Path(folder) / "services.json").read_text())
-            yield Services(found["kafka"]["servers"], found["redis"]["url"])
+            pids = found["kafka"]["pid"], found["redis"]["pid"]
+            yield Services(found["kafka"]["servers"], found["redis"]["url"], pids)
         finally:
             subprocess.run([*command, "down", "--folder", folder], check=True)

@@ -200,7 +200,6 @@ class Loop:
         """Let a checkpoint of what was taken so far be published, once the store has all of it."""
         self._finish()
         self._begun = begun = self._clock()
-        gc.collect()
         snapshot = self.shard.snapshot()
         snapshot.journal = self._journal.cut(self._checkpoints.number + 1)
         snapshot.outbox = self._outbox.pack()
@@ -276,13 +275,12 @@ class Loop:
     def _tidy(self) -> None:
         """Look for garbage once a second: it goes over all that the blocks at hand hold.
 
-        What the first blocks brought to life, kernels above all, lives as long as the loop.
+        After each checkpoint, not before it, also among what has lived long. What the first blocks
+        brought to life, kernels above all, lives as long as the loop.
         """
         if self._clock() - self._tidied > TIDY:
-            if self._settled:
-                gc.collect(1)
-            else:
-                gc.collect()
+            gc.collect(2 if self.saved_at > self._tidied or not self._settled else 1)
+            if not self._settled:
                 gc.freeze()
                 self._settled = True
             self._tidied = self._clock()
