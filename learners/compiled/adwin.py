@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from learners.base import Floats
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 
 # Columns of heads: sum and sum of squared deviations of the window, its width, values since the
 # start, rows of buckets in use, and whether the last value told of a drift.
@@ -75,7 +75,7 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
     return drifted
 
 
-@njit
+@part
 def _push(buckets: Floats, which: int, row: int, total: float, variance: float) -> None:
     last = buckets.shape[3] - 1
     place = int(buckets[which, row, 0, last])
@@ -83,7 +83,7 @@ def _push(buckets: Floats, which: int, row: int, total: float, variance: float) 
     buckets[which, row, 0, last] = buckets[which, row, 1, last] = place + 1.0
 
 
-@njit
+@part
 def _pull(buckets: Floats, which: int, row: int, count: int) -> None:
     """Take the oldest buckets out of a row."""
     last = buckets.shape[3] - 1
@@ -94,7 +94,7 @@ def _pull(buckets: Floats, which: int, row: int, count: int) -> None:
         buckets[which, row, kind, last] = left
 
 
-@njit
+@part
 def _compress(heads: Floats, buckets: Floats, which: int) -> None:
     """Merge the two oldest buckets of each row that holds one too many."""
     last = buckets.shape[3] - 1
@@ -114,7 +114,7 @@ def _compress(heads: Floats, buckets: Floats, which: int) -> None:
         row += 1
 
 
-@njit
+@part
 def _forget(heads: Floats, buckets: Floats, which: int) -> None:
     """Drop the oldest bucket."""
     last = buckets.shape[3] - 1
@@ -131,7 +131,7 @@ def _forget(heads: Floats, buckets: Floats, which: int) -> None:
         heads[which, ROWS] -= 1.0
 
 
-@njit
+@part
 def _differs(heads: Floats, buckets: Floats, which: int, delta: float, least: float) -> bool:
     """Whether at some bucket the means before and after are further apart than chance allows."""
     last = buckets.shape[3] - 1

@@ -25,7 +25,7 @@ def lean(function: Kernel) -> Kernel:
 
     Counting costs more than the arithmetic where rows are short and arrays many.
     """
-    compiled: Kernel = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function)
+    compiled: Kernel = numba.njit(nogil=True, cache=False, error_model="numpy", _nrt=False)(function)
     return compiled
 
 
@@ -38,6 +38,14 @@ def part(function: Kernel) -> Kernel:
 def inner(function: Kernel) -> Kernel:
     """Compile as `part`, into whatever calls it: for the few steps that every row takes."""
     compiled: Kernel = numba.njit(**_PART, forceinline=True)(function)
+    return compiled
+
+
+def sewn(function: Kernel) -> Kernel:
+    """Put a function's text into the kernel that calls it, which saves compiling it."""
+    compiled: Kernel = numba.njit(nogil=True, error_model="numpy", _nrt=False, inline="always")(
+        function
+    )
     return compiled
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 from learners.compiled.regression_pool import (
     APART,
     AVERAGE,
@@ -27,7 +27,7 @@ from learners.table import Floats
 FINEST, KEPT = 30, 0.75
 
 
-@lean
+@part
 def add(cells: Floats, cell: int, x: float, y: float, w: float) -> None:
     """Let a cell learn a value and its target (West, 1979)."""
     n = cells[cell, WEIGHT] + w
@@ -40,14 +40,14 @@ def add(cells: Floats, cell: int, x: float, y: float, w: float) -> None:
     cells[cell, X] += share * (x - cells[cell, X])
 
 
-@lean
+@part
 def joined(n: float, m: float, s: float, k: float, o: float, t: float) -> tuple[float, float, float]:
     """Return weight, mean and squared deviations of two sums together (Chan et al., 1983)."""
     gap = m - o
     return n + k, (n * m + k * o) / (n + k), s + t + gap * gap * n * k / (n + k)
 
 
-@lean
+@part
 def without(
     n: float, m: float, s: float, k: float, o: float, t: float
 ) -> tuple[float, float, float]:
@@ -61,7 +61,7 @@ def without(
     return rest, mean, s - t - gap * gap * rest * k / (rest + k)
 
 
-@lean
+@part
 def observe(
     pool: Pool,
     stat: int,
@@ -108,7 +108,7 @@ def observe(
         pool.link[last, side] = cell
 
 
-@lean
+@part
 def in_order(pool: Pool, root: int, stack: Whole, order: Whole) -> int:
     """List cells by their keys; return how many there are."""
     n, top, cell = 0, 0, root
@@ -124,7 +124,7 @@ def in_order(pool: Pool, root: int, stack: Whole, order: Whole) -> int:
     return n
 
 
-@lean
+@part
 def coarsen(pool: Pool, stat: int, j: int, stack: Whole, order: Whole, keys: Floats) -> None:
     """Widen the intervals of a column, twice and twice again, until they are fewer.
 
@@ -161,7 +161,7 @@ def coarsen(pool: Pool, stat: int, j: int, stack: Whole, order: Whole, keys: Flo
     pool.way[stat, j, ROOT] = _balance(pool, last + 1, stack, order)
 
 
-@lean
+@part
 def _merge(cells: Floats, a: int, b: int) -> None:
     n, k = cells[a, WEIGHT], cells[b, WEIGHT]
     cells[a, X] = (n * cells[a, X] + k * cells[b, X]) / (n + k)
@@ -170,7 +170,7 @@ def _merge(cells: Floats, a: int, b: int) -> None:
     )
 
 
-@lean
+@part
 def _balance(pool: Pool, n: int, stack: Whole, order: Whole) -> int:
     """Make a balanced search tree of cells in order; return its root."""
     stack[0], stack[1] = 0, n

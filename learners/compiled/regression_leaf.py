@@ -9,7 +9,7 @@ import numpy as np
 
 from learners.compiled.chance import Seeds, uniform
 from learners.compiled.flow import Ops
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 from learners.compiled.regression_cells import coarsen, observe
 from learners.compiled.regression_pool import (
     BORN,
@@ -88,7 +88,7 @@ def look_of(d: int, c: int, most: int, words: int) -> Look:
     return Look(np.empty(d), np.empty(m), wholes[0], wholes[1], wholes[2], wholes[3])
 
 
-@lean
+@part
 def scale(scales: Floats, x: Floats, i: int, y: float) -> None:
     """Learn mean and squared deviations of the target, in row 0, and of the numbers."""
     for j in range(len(scales)):
@@ -100,13 +100,13 @@ def scale(scales: Floats, x: Floats, i: int, y: float) -> None:
             scales[j, 2] += gap * (v - scales[j, 1])
 
 
-@lean
+@part
 def deviation(scales: Floats, j: int) -> float:
     """Return the standard deviation in a row of `scale`; 0 as long as there is none."""
     return math.sqrt(scales[j, 2] / scales[j, 0]) if scales[j, 0] > 1.0 else 0.0
 
 
-@lean
+@part
 def see(rules: Rules, scales: Floats, x: Floats, i: int, look: Look) -> None:
     """Put a row's numbers into `look.z`: as they are, or in standard deviations from the mean."""
     for j in range(x.shape[1]):
@@ -120,7 +120,7 @@ def see(rules: Rules, scales: Floats, x: Floats, i: int, look: Look) -> None:
             look.z[j] = v
 
 
-@lean
+@part
 def line(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> float:
     """Return what the linear model says of the row seen."""
     stat, total = pool.node[leaf, STAT], 0.0
@@ -132,7 +132,7 @@ def line(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> flo
     return total
 
 
-@lean
+@part
 def answer(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> float:
     """Return the mean of the leaf's targets or what its linear model says of the row seen."""
     if pool.mass[leaf, N] == 0.0 and rules.convention == OURS:
@@ -144,7 +144,7 @@ def answer(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> f
     return line(pool, rules, leaf, scales, look)
 
 
-@lean
+@part
 def learn(
     pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, scales: Floats, look: Look
 ) -> bool:
@@ -172,7 +172,7 @@ def learn(
     return fine
 
 
-@lean
+@part
 def _observe(
     pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, look: Look
 ) -> None:
@@ -202,7 +202,7 @@ def _observe(
             coarsen(pool, stat, j, look.stack, look.order, look.keys)
 
 
-@lean
+@part
 def _descend(
     pool: Pool,
     rules: Rules,
@@ -232,7 +232,7 @@ def _descend(
         pool.line[stat, j, SLOPE] -= rules.rate * (look.z[j] * slope)
 
 
-@lean
+@part
 def draw(
     pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, chance: Seeds, look: Look
 ) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part
 from learners.table import Codes, Floats
 
 Whole = NDArray[np.int64]
@@ -36,7 +36,9 @@ SLOPE, WIDTH = range(2)
 # Columns of `cell`, the first three of them those of `mass` from N on, then key and mean value.
 WEIGHT, AVERAGE, APART, KEY, X = range(5)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
-NODES, STATS, CELLS = range(3)
+# As numbers of NumPy they are one type to the compiler, which makes a function anew for each literal.
+NODES, STATS, CELLS = np.int64(0), np.int64(1), np.int64(2)
+NOBODY = np.int64(-1)
 
 
 class Pool(NamedTuple):
@@ -77,13 +79,13 @@ def pool_of(sizes: tuple[int, int, int], d: int, c: int) -> Pool:
     nodes, stats, cells = sizes
     return Pool(
         np.zeros(6, np.int64),
-        np.zeros((3, max(sizes)), np.int32),
-        np.zeros((nodes, NODE), np.int32),
+        np.zeros((3, max(sizes)), np.int64),
+        np.zeros((nodes, NODE), np.int64),
         np.zeros((nodes, MASS)),
-        np.zeros((stats, d + c, 3), np.int32),
+        np.zeros((stats, d + c, 3), np.int64),
         np.zeros((stats, d, 2)),
         np.zeros((cells, 5)),
-        np.zeros((cells, 2), np.int32),
+        np.zeros((cells, 2), np.int64),
     )
 
 
@@ -115,7 +117,7 @@ def widened(pool: Pool, need: tuple[int, int, int], d: int, c: int, born: int) -
     return wide
 
 
-@lean
+@part
 def take(pool: Pool, kind: int) -> int:
     """Return a free row of this kind; the caller has seen that there is one."""
     if pool.used[3 + kind] > 0:
@@ -126,14 +128,14 @@ def take(pool: Pool, kind: int) -> int:
     return int(row)
 
 
-@lean
+@part
 def give(pool: Pool, kind: int, row: int) -> None:
     """Give a row back."""
     pool.spare[kind, pool.used[3 + kind]] = row
     pool.used[3 + kind] += 1
 
 
-@lean
+@part
 def has_room(pool: Pool, nodes: int, cells: int) -> bool:
     """Say whether so many nodes, each a leaf with columns, and cells are free."""
     used = pool.used
@@ -144,7 +146,7 @@ def has_room(pool: Pool, nodes: int, cells: int) -> bool:
     )
 
 
-@lean
+@part
 def new_leaf(pool: Pool, parent: int, born: int, intercept: float) -> int:
     """Return a leaf that has learned nothing; the parent of a root is -1."""
     leaf, stat = take(pool, NODES), take(pool, STATS)
@@ -163,7 +165,7 @@ def new_leaf(pool: Pool, parent: int, born: int, intercept: float) -> int:
     return leaf
 
 
-@lean
+@part
 def forget(pool: Pool, leaf: int) -> None:
     """Give back the cells of a leaf, which is to meet its columns anew."""
     stat = pool.node[leaf, STAT]
@@ -177,7 +179,7 @@ def forget(pool: Pool, leaf: int) -> None:
         pool.line[stat, j, WIDTH] = 0.0
 
 
-@lean
+@part
 def fell_cells(pool: Pool, root: int) -> None:
     """Give back cells from a root on: each after what is below it, turning the tree as it goes."""
     cell = root
@@ -197,7 +199,7 @@ def fell_cells(pool: Pool, root: int) -> None:
             cell = following
 
 
-@lean
+@part
 def fell(pool: Pool, root: int) -> None:
     """Give back a whole tree: each branch after what is below it."""
     node, top = root, pool.node[root, PARENT]
@@ -215,7 +217,7 @@ def fell(pool: Pool, root: int) -> None:
         node = pool.node[node, PARENT]
 
 
-@lean
+@part
 def usual(pool: Pool, node: int) -> int:
     """Return the child of a branch that learned most, the first among equals."""
     best, most = -1, -math.inf

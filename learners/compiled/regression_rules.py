@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from learners.compiled.jit import part
 from learners.compiled.rules import ALL, OURS
 
 # What a leaf answers with.
@@ -71,3 +72,9 @@ class Rules(NamedTuple):
     clip: float = 0.0
     nodes: int = 100_000
     columns: float = ALL
+
+
+@part
+def unmet(rules: Rules) -> int:
+    """Return what a column is to a new leaf: not met yet, or not looked at."""
+    return int(rules.columns == ALL) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from learners.compiled.jit import lean
+from learners.compiled.jit import part, sewn
 from learners.compiled.regression_cells import in_order, joined, without
 from learners.compiled.regression_leaf import Look
 from learners.compiled.regression_pool import (
@@ -27,6 +27,7 @@ from learners.compiled.regression_pool import (
     LEAF,
     MEAN,
     NEXT,
+    NOBODY,
     NODES,
     NUMBER,
     PARENT,
@@ -46,8 +47,8 @@ from learners.compiled.regression_pool import (
     give,
     new_leaf,
 )
-from learners.compiled.regression_rules import EXTENDED, Rules
-from learners.compiled.rules import ALL, OURS
+from learners.compiled.regression_rules import EXTENDED, Rules, unmet
+from learners.compiled.rules import OURS
 from learners.table import Codes
 
 Sum = tuple[float, float, float]
@@ -58,7 +59,7 @@ NOTHING = (0.0, 0.0, 0.0)
 NO_SPLIT = (-math.inf, LEAF, 0.0, NOTHING, NOTHING)
 
 
-@lean
+@part
 def due(pool: Pool, rules: Rules, leaf: int) -> bool:
     """Say whether a leaf has learned enough since the last try to split it, and note the try."""
     if pool.node[leaf, KIND] != LEAF:
@@ -73,13 +74,13 @@ def due(pool: Pool, rules: Rules, leaf: int) -> bool:
     return bool(pool.used[NODES] - pool.used[3 + NODES] < rules.nodes)
 
 
-@lean
+@part
 def grow(pool: Pool, rules: Rules, leaf: int, d: int, ranks: Codes, look: Look) -> None:
     """Split a leaf if a column reduces the variance enough more than the next (FIMT-DD, 2011).
 
     O(cells of the leaf).
     """
-    column, best, second = -1, NO_SPLIT, -math.inf
+    column, best, second = NOBODY, NO_SPLIT, -math.inf
     candidates, size = int(rules.preprune), _columns(pool, leaf, look)
     for o in range(size):
         j = look.columns[o]
@@ -87,7 +88,7 @@ def grow(pool: Pool, rules: Rules, leaf: int, d: int, ranks: Codes, look: Look) 
         candidates += 1
         if split[0] >= best[0]:
             second, best = best[0], split
-            column = j if split[1] != LEAF else -1
+            column = j if split[1] != LEAF else NOBODY
         elif split[0] > second:
             second = split[0]
     if candidates == 0:
@@ -110,7 +111,7 @@ def grow(pool: Pool, rules: Rules, leaf: int, d: int, ranks: Codes, look: Look) 
         forget(pool, leaf)
 
 
-@lean
+@part
 def _columns(pool: Pool, leaf: int, look: Look) -> int:
     """Put the columns that the leaf met in the order in which it did."""
     n, stat = 0, pool.node[leaf, STAT]
@@ -126,22 +127,22 @@ def _columns(pool: Pool, leaf: int, look: Look) -> int:
     return n
 
 
-@lean
+@sewn
 def _whole(pool: Pool, leaf: int) -> Sum:
     return pool.mass[leaf, N], pool.mass[leaf, MEAN], pool.mass[leaf, SPREAD]
 
 
-@lean
+@sewn
 def _sum(pool: Pool, cell: int) -> Sum:
     return pool.cell[cell, WEIGHT], pool.cell[cell, AVERAGE], pool.cell[cell, APART]
 
 
-@lean
+@sewn
 def _variance(part: Sum) -> float:
     return part[2] / (part[0] - 1.0) if part[0] > 1.0 else 0.0
 
 
-@lean
+@part
 def _merit(rules: Rules, whole: Sum, a: Sum, b: Sum) -> float:
     if a[0] < rules.least or b[0] < rules.least:
         return 0.0
@@ -149,17 +150,17 @@ def _merit(rules: Rules, whole: Sum, a: Sum, b: Sum) -> float:
     return rest - b[0] / whole[0] * _variance(b)
 
 
-@lean
+@part
 def _rest(whole: Sum, part: Sum) -> Sum:
     return without(whole[0], whole[1], whole[2], part[0], part[1], part[2])
 
 
-@lean
+@part
 def _both(a: Sum, b: Sum) -> Sum:
     return joined(a[0], a[1], a[2], b[0], b[1], b[2])
 
 
-@lean
+@part
 def _split_of(
     pool: Pool, rules: Rules, leaf: int, j: int, d: int, ranks: Codes, look: Look
 ) -> Split:
@@ -171,7 +172,7 @@ def _split_of(
     return _by_interval(pool, rules, leaf, j, look)
 
 
-@lean
+@part
 def _by_interval(pool: Pool, rules: Rules, leaf: int, j: int, look: Look) -> Split:
     """Return the best threshold between two intervals (Mastelini and de Carvalho, 2021).
 
@@ -197,7 +198,7 @@ def _by_interval(pool: Pool, rules: Rules, leaf: int, j: int, look: Look) -> Spl
     return best[0], best[1], best[2], below, best[4]
 
 
-@lean
+@part
 def _by_value(pool: Pool, rules: Rules, leaf: int, j: int, look: Look) -> Split:
     """Return the best threshold among the values of an E-BST, in river's order of additions."""
     whole, best, above = _whole(pool, leaf), NO_SPLIT, NOTHING
@@ -231,7 +232,7 @@ def _by_value(pool: Pool, rules: Rules, leaf: int, j: int, look: Look) -> Split:
     return best
 
 
-@lean
+@part
 def _prune(
     pool: Pool, rules: Rules, leaf: int, j: int, most: float, limit: float, look: Look
 ) -> None:
@@ -272,7 +273,7 @@ def _prune(
             stack[top], phase[top] = down, 0
 
 
-@lean
+@part
 def _drop(pool: Pool, stat: int, j: int, cell: int, above: int) -> None:
     if above < 0:
         pool.way[stat, j, ROOT] = -1
@@ -282,7 +283,7 @@ def _drop(pool: Pool, stat: int, j: int, cell: int, above: int) -> None:
     give(pool, CELLS, cell)
 
 
-@lean
+@part
 def _by_word(
     pool: Pool, rules: Rules, leaf: int, j: int, d: int, ranks: Codes, look: Look
 ) -> Split:
@@ -306,7 +307,7 @@ def _by_word(
     return best
 
 
-@lean
+@part
 def _words(pool: Pool, leaf: int, j: int, d: int, ranks: Codes, look: Look) -> int:
     """List the cells of a category by their words in sorted order."""
     order = look.order
@@ -321,7 +322,7 @@ def _words(pool: Pool, leaf: int, j: int, d: int, ranks: Codes, look: Look) -> i
     return n
 
 
-@lean
+@part
 def _branch(
     pool: Pool, rules: Rules, leaf: int, j: int, d: int, split: Split, ranks: Codes, look: Look
 ) -> None:
@@ -329,7 +330,7 @@ def _branch(
     kind, total, last = split[1], 0.0, -1
     n = _words(pool, leaf, j, d, ranks, look) if kind == WORDS else 2
     for b in range(n):
-        child = new_leaf(pool, leaf, 0 if rules.columns == ALL else -1, 0.0)
+        child = new_leaf(pool, leaf, unmet(rules), 0.0)
         part = split[3] if b == 0 else split[4]
         if kind == WORDS:
             part = _sum(pool, look.order[b])
@@ -356,7 +357,7 @@ def _branch(
     pool.mass[leaf, CUT] = split[2]
 
 
-@lean
+@part
 def _inherit(pool: Pool, leaf: int, child: int) -> None:
     """Give a new leaf the linear model of the one that it comes from, and its errors."""
     for name in (BY_MEAN, BY_MODEL, INTERCEPT):

@@ -10,7 +10,7 @@ import numpy as np
 from learners.base import LEARN, PREDICT
 from learners.compiled import adwin
 from learners.compiled.chance import Seeds, poisson
-from learners.compiled.jit import lean, njit
+from learners.compiled.jit import njit, part, sewn
 from learners.compiled.regression_leaf import Look, Rows, answer, draw, learn, scale, see
 from learners.compiled.regression_pool import (
     CODE,
@@ -19,6 +19,7 @@ from learners.compiled.regression_pool import (
     FIRST,
     KIND,
     NEXT,
+    NOBODY,
     NUMBER,
     WORD,
     N,
@@ -29,9 +30,9 @@ from learners.compiled.regression_pool import (
     new_leaf,
     usual,
 )
-from learners.compiled.regression_rules import Rules
+from learners.compiled.regression_rules import Rules, unmet
 from learners.compiled.regression_split import due, grow
-from learners.compiled.rules import ALL, OURS, RIVERS
+from learners.compiled.rules import OURS, RIVERS
 from learners.compiled.trees import LEAVE, Care
 from learners.table import Codes, Floats
 
@@ -117,7 +118,7 @@ def run(
     return len(rows.op), True
 
 
-@lean
+@part
 def _ask(
     pool: Pool, rules: Rules, stand: Stand, t: int, x: Floats, codes: Codes, i: int, look: Look
 ) -> float:
@@ -129,7 +130,7 @@ def _ask(
     return answer(pool, rules, leaf, stand.scales[t], look)
 
 
-@lean
+@sewn
 def _teach(
     pool: Pool,
     rules: Rules,
@@ -165,12 +166,12 @@ def _teach(
     return fine
 
 
-@lean
+@part
 def _seedling(pool: Pool, rules: Rules) -> int:
-    return new_leaf(pool, -1, 0 if rules.columns == ALL else -1, rules.intercept)
+    return new_leaf(pool, NOBODY, unmet(rules), rules.intercept)
 
 
-@lean
+@part
 def _reach(
     pool: Pool, rules: Rules, root: int, x: Floats, codes: Codes, i: int, w: float
 ) -> tuple[int, bool]:
@@ -204,7 +205,7 @@ def _reach(
             if child >= 0:
                 node = child
             elif w > 0.0:
-                node, strayed = new_leaf(pool, node, 0, rules.intercept), True
+                node, strayed = new_leaf(pool, node, unmet(rules), rules.intercept), True
                 pool.node[node, CODE] = word
                 pool.node[last, NEXT] = node
             else:
@@ -212,7 +213,7 @@ def _reach(
     return node, strayed
 
 
-@lean
+@part
 def _watch(
     pool: Pool, rules: Rules, care: Care, stand: Stand, t: int, error: float
 ) -> None:
@@ -248,7 +249,7 @@ def _watch(
         _still(stand, 2 * t + 1)
 
 
-@lean
+@part
 def _changed(stand: Stand, which: int, signal: float, delta: float, rises: bool) -> bool:
     head = stand.heads[which]
     before = head[adwin.TOTAL] / max(head[adwin.WIDTH], 1.0)
@@ -258,7 +259,7 @@ def _changed(stand: Stand, which: int, signal: float, delta: float, rises: bool)
     return not rises or head[adwin.TOTAL] / max(head[adwin.WIDTH], 1.0) > before
 
 
-@lean
+@part
 def _still(stand: Stand, which: int) -> None:
     stand.heads[which, :] = 0.0
     stand.buckets[which, :, :, :] = 0.0
