@@ -25,7 +25,7 @@ from learners.compiled.rules import ALL, RIVERS, Rules
 from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
 from learners.errors import LearnerError, LearnerFailedError
 from learners.pending import Pending
-from learners.table import MISSING, Codes
+from learners.table import MISSING
 
 # Cells of votes that are held at once, and rows from which threads pay.
 CELLS, WORTH_THREADS = 1 << 22, 128

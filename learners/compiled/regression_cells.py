@@ -41,7 +41,9 @@ def add(cells: Floats, cell: int, x: float, y: float, w: float) -> None:
 
 
 @part
-def joined(n: float, m: float, s: float, k: float, o: float, t: float) -> tuple[float, float, float]:
+def joined(
+    n: float, m: float, s: float, k: float, o: float, t: float
+) -> tuple[float, float, float]:
     """Return weight, mean and squared deviations of two sums together (Chan et al., 1983)."""
     gap = m - o
     return n + k, (n * m + k * o) / (n + k), s + t + gap * gap * n * k / (n + k)

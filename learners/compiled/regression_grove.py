@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -23,7 +23,6 @@ from learners.compiled.regression_trees import Stand, run, stand_of
 from learners.compiled.rules import ALL, RIVERS
 from learners.compiled.trees import LEAVE, Care
 from learners.errors import LearnerFailedError
-from learners.table import Codes
 
 KEPT = Stand._fields
 
@@ -49,6 +48,8 @@ class RegressionGrove:
         Decimal places to which cells tell numbers apart, None for all.
     median
         Whether the median of the trees answers, in place of their mean.
+    drawn
+        How many columns a leaf draws, by how many the first learned row has; None: by the rules.
     """
 
     task = Task.REGRESSION
@@ -65,11 +66,13 @@ class RegressionGrove:
         nominal: frozenset[Any] = frozenset(),
         digits: int | None = None,
         median: bool = False,
+        drawn: Callable[[int], float] | None = None,
     ) -> None:
         self.rules, self.care, self.trees = rules, care, trees
         self.seed, self.threads = seed, threads
         self.takes_weight, self.nominal = takes_weight, nominal
-        self.digits, self.median = digits, median
+        self.digits, self.median, self.drawn = digits, median, drawn
+        self.columns = rules.columns
         self.fields, self.categories = Fields(), Categories()
         chance = seeds(seed, trees).reshape(-1, 1)
         self._pools: list[tuple[Pool, Stand]] = [
@@ -81,7 +84,12 @@ class RegressionGrove:
         """See `learners.compiled.chain.Model.run`."""
         if self.rules.convention == RIVERS and self.rules.answer != BY_MEAN:
             flow.only_numbers("a linear model")
-        rows = self._rows(worded(flow, self.nominal))
+        flow = worded(flow, self.nominal)
+        if self.drawn is not None and self.columns == ALL:
+            for i in ((flow.op & LEARN) != 0).nonzero()[0][:1]:
+                count = (flow.taught[i] == flow.taught[i]).sum() + (flow.codes[i] >= 0).sum()
+                self.columns = self.drawn(int(count))
+        rows = self._rows(flow)
         said = np.full((self.trees, len(flow.op)), math.nan)
         if min(self.threads, self.trees) > 1 and len(flow.op) >= WORTH_THREADS:
             with ThreadPoolExecutor(self.threads) as threads:
@@ -104,6 +112,7 @@ class RegressionGrove:
             self.nominal,
             self.digits,
             self.median,
+            self.drawn,
         )
 
     def state(self) -> State:
@@ -115,6 +124,7 @@ class RegressionGrove:
             own = stand._replace(roots=roots.reshape(stand.roots.shape))
             arrays |= {f"{i}.{name}": getattr(own, name).copy() for name in KEPT}
         meta = {
+            "columns": self.columns,
             "names": list(self.fields.names),
             "categories": list(self.categories.names),
             "words": [list(words) for words in self.categories.words],
@@ -124,6 +134,7 @@ class RegressionGrove:
     def restore(self, state: State) -> None:
         """Go on from a state."""
         meta, arrays = state.meta, state.arrays
+        self.columns = meta["columns"]
         self.fields = Fields(meta["names"])
         self.categories = Categories(meta["categories"], meta["words"])
         for i in range(self.trees):
@@ -138,20 +149,22 @@ class RegressionGrove:
         if self.rules.observer == EXTENDED and self.digits is not None:
             keys = rounded(taught, self.digits)
         ranks = self.categories.ranks()
-        return Rows(asked, taught, keys, codes, flow.op, flow.y, flow.weight, ranks)
+        same = flow.taught is flow.asked
+        return Rows(asked, taught, keys, codes, flow.op, flow.y, flow.weight, same, ranks)
 
     def _tree(self, i: int, said: Floats, rows: Rows) -> None:
         pool, stand = self._pools[i]
         d, c, words = rows.taught.shape[1], rows.codes.shape[1], rows.ranks.shape[1]
         look = look_of(d, c, self.rules.most, words)
         stand = stand._replace(scales=grown(stand.scales, (1, 1 + d, 3)))
-        born = 0 if self.rules.columns == ALL else -1
+        rules = self.rules._replace(columns=self.columns)
+        born = 0 if rules.columns == ALL else -1
         sides = 1 + int(self.care.drift != LEAVE)
         nodes = sides * (max(2, words) + 2)
         need, at, room = (0, 0, 0), 0, True
         while at < len(rows.op) and room:
             pool = widened(pool, need, d, c, born)
-            at, room = run(pool, self.rules, self.care, stand, rows, look, at, said)
+            at, room = run(pool, rules, self.care, stand, rows, look, at, said)
             need = (nodes, nodes, sides * (d + c))
         self._pools[i] = (pool, stand)
         if not room:

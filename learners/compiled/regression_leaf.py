@@ -46,6 +46,8 @@ class Rows(NamedTuple):
     ----------
     keys
         `taught` as the cells are to tell its values apart.
+    same
+        Whether rows are learned as they were asked.
     ranks
         int32[c, words], place of each word in sorted order.
     """
@@ -57,6 +59,7 @@ class Rows(NamedTuple):
     op: Ops
     y: Floats
     weight: Floats
+    same: bool
     ranks: Codes
 
 
@@ -129,7 +132,7 @@ def line(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> flo
     total += pool.mass[leaf, INTERCEPT]
     if rules.convention == OURS:
         return float(scales[0, 1] + deviation(scales, 0) * total)
-    return total
+    return float(total)
 
 
 @part
@@ -173,9 +176,7 @@ def learn(
 
 
 @part
-def _observe(
-    pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, look: Look
-) -> None:
+def _observe(pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, look: Look) -> None:
     stat, d, y = pool.node[leaf, STAT], rows.taught.shape[1], rows.y[i]
     pool.node[leaf, TICK] += 1
     for j in range(d + rows.codes.shape[1]):

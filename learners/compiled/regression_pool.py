@@ -7,7 +7,7 @@ weight, mean and squared deviations of the targets that came with it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ LEAF, ASLEEP, NUMBER, WORD, WORDS = range(5)
 # Columns of `node`; STAT is a leaf's row of `way` and `line`, DRAWN whether it chose its columns.
 KIND, FIELD, PARENT, FIRST, NEXT, CODE, DEPTH, STAT, TICK, DRAWN = range(10)
 NODE = 10
-# Columns of `mass`: threshold, or code of the one word; targets' weight (of a branch: that of all leaves below), mean and
-# squared deviations; weight at the last try to split; faded squared errors; the linear model's
-# intercept.
+# Columns of `mass`: threshold, or code of the one word; targets' weight (of a branch: that of all
+# leaves below), mean and squared deviations; weight at the last try to split; faded squared
+# errors; the linear model's intercept.
 CUT, N, MEAN, SPREAD, TRIED, BY_MEAN, BY_MODEL, INTERCEPT = range(8)
 MASS = 8
 # Columns of `way`: the root of the column's cells, when the column was first met (0: not yet, -1:
@@ -36,9 +36,9 @@ SLOPE, WIDTH = range(2)
 # Columns of `cell`, the first three of them those of `mass` from N on, then key and mean value.
 WEIGHT, AVERAGE, APART, KEY, X = range(5)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
-# As numbers of NumPy they are one type to the compiler, which makes a function anew for each literal.
-NODES, STATS, CELLS = np.int64(0), np.int64(1), np.int64(2)
-NOBODY = np.int64(-1)
+# Numbers of NumPy, as the compiler makes a function anew for each literal that it is called with.
+NODES, STATS, CELLS = (cast(int, np.int64(kind)) for kind in range(3))
+NOBODY = cast(int, np.int64(-1))
 
 
 class Pool(NamedTuple):

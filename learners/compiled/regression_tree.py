@@ -56,10 +56,10 @@ class HoeffdingTreeRegressor(Own):
     Examples
     --------
     >>> import numpy as np
-    >>> from learners.base import Examples
+    >>> from learners.base import Classes, Examples
     >>> rows, y = [{"x": 1.0}, {"x": 9.0}, {"x": 1.2}], np.array([2.0, 4.0, 2.0])
     >>> learner = HoeffdingTreeRegressor(leaf="mean")
-    >>> learner.predict_learn(Examples.of(rows, y)).value
+    >>> learner.predict_learn(Examples.of(rows, y, Classes())).value
     array([nan,  2.,  3.])
     """
 

@@ -111,7 +111,7 @@ def run(
             if rows.op[i] & PREDICT:
                 said[t, i] = _ask(pool, rules, stand, t, rows.asked, rows.codes, i, look)
             if rows.op[i] & LEARN and rows.weight[i] > 0.0:
-                if not _teach(pool, rules, care, stand, t, rows, i, look):
+                if not _teach(pool, rules, care, stand, t, rows, i, look, said[t, i]):
                     return i, False
                 if rules.convention == OURS:
                     scale(stand.scales[t], rows.taught, i, rows.y[i])
@@ -140,18 +140,23 @@ def _teach(
     rows: Rows,
     i: int,
     look: Look,
+    said: float,
 ) -> bool:
-    """Let a tree and the one behind it learn a row, and watch how far it was out."""
-    w, error, fine = rows.weight[i], 0.0, True
+    """Let a tree and the one behind it learn a row, and watch how far it was out.
+
+    What was said of the row serves, if it was asked as it is learned.
+    """
+    w, fine = rows.weight[i], True
+    if not rows.same or not rows.op[i] & PREDICT:
+        said = _ask(pool, rules, stand, t, rows.taught, rows.codes, i, look)
+    error = rows.y[i] - said
     if stand.roots[t, 0] < 0:
         stand.roots[t, 0] = _seedling(pool, rules)
-    if care.drift != LEAVE:
-        error = rows.y[i] - _ask(pool, rules, stand, t, rows.taught, rows.codes, i, look)
+        see(rules, stand.scales[t], rows.taught, i, look)
     if care.rate > 0.0:
         w *= poisson(stand.chance[t], care.rate)
         if w == 0.0:
             return True
-    see(rules, stand.scales[t], rows.taught, i, look)
     for side in range(2):
         root = stand.roots[t, side]
         if root < 0:
@@ -214,9 +219,7 @@ def _reach(
 
 
 @part
-def _watch(
-    pool: Pool, rules: Rules, care: Care, stand: Stand, t: int, error: float
-) -> None:
+def _watch(pool: Pool, rules: Rules, care: Care, stand: Stand, t: int, error: float) -> None:
     """See whether errors call for a tree behind or put it in front (Gomes et al., 2018).
 
     River looks at errors with their sign, from -3 to 3 standard deviations; here it is how large
