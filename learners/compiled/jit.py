@@ -25,9 +25,7 @@ def lean(function: Kernel) -> Kernel:
 
     Counting costs more than the arithmetic where rows are short and arrays many.
     """
-    compiled: Kernel = numba.njit(nogil=True, cache=False, error_model="numpy", _nrt=False)(
-        function
-    )
+    compiled: Kernel = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function)
     return compiled
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
-from learners.compiled.growing import grown
 from learners.compiled.grove import WORTH_THREADS, worded
+from learners.compiled.growing import grown
 from learners.compiled.regression_leaf import Rows, look_of
 from learners.compiled.regression_packing import packed, unpacked
 from learners.compiled.regression_pool import Pool, pool_of, widened
