@@ -42,15 +42,6 @@ class AdaptiveRandomForestRegressor(Own):
         Of all that is drawn.
     threads
         How many trees run at once, None for one on each core; no result depends on it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from learners.base import Classes, Examples
-    >>> rows, y = [{"x": 1.0}, {"x": 9.0}, {"x": 1.2}], np.array([2.0, 4.0, 2.0])
-    >>> learner = AdaptiveRandomForestRegressor(n_models=3, leaf="mean", seed=1)
-    >>> learner.predict_learn(Examples.of(rows, y, Classes())).value[:2]
-    array([nan,  2.])
     """
 
     def __init__(

@@ -190,10 +190,11 @@ def rounded(x: Floats, digits: int) -> Floats:
     the product comes near half an integer, or is large, Python itself must be asked.
     """
     unit = 10.0 ** abs(digits)
-    scaled = x * unit if digits >= 0 else x / unit
-    whole = np.rint(scaled)
-    keys = whole / unit if digits >= 0 else whole * unit
-    doubtful = (np.abs(np.abs(scaled - whole) - 0.5) < 1e-3) | (np.abs(scaled) > 1e12)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = x * unit if digits >= 0 else x / unit
+        whole = np.rint(scaled)
+        keys = whole / unit if digits >= 0 else whole * unit
+        doubtful = (np.abs(np.abs(scaled - whole) - 0.5) < 1e-3) | (np.abs(scaled) > 1e12)
     for i, j in zip(*np.nonzero(doubtful), strict=True):
         keys[i, j] = round(float(x[i, j]), digits)
     return np.asarray(keys + 0.0)

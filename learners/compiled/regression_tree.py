@@ -52,15 +52,6 @@ class HoeffdingTreeRegressor(Own):
         Deepest level that may split; None for no limit.
     max_nodes
         The tree stops to split when it has so many.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from learners.base import Classes, Examples
-    >>> rows, y = [{"x": 1.0}, {"x": 9.0}, {"x": 1.2}], np.array([2.0, 4.0, 2.0])
-    >>> learner = HoeffdingTreeRegressor(leaf="mean")
-    >>> learner.predict_learn(Examples.of(rows, y, Classes())).value
-    array([nan,  2.,  3.])
     """
 
     def __init__(
