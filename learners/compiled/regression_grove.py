@@ -74,6 +74,7 @@ class RegressionGrove:
         self.digits, self.median, self.drawn = digits, median, drawn
         self.columns = rules.columns
         self.fields, self.categories = Fields(), Categories()
+        self._warm = False
         chance = seeds(seed, trees).reshape(-1, 1)
         self._pools: list[tuple[Pool, Stand]] = [
             (pool_of((1, 1, 0), 0, 0), stand_of(own[None].copy(), care.drift != LEAVE))
@@ -82,6 +83,10 @@ class RegressionGrove:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, None]:
         """See `learners.compiled.chain.Model.run`."""
+        if not self._warm:
+            # What a checkpoint needs is compiled now, and not when one is due.
+            self.state()
+            self._warm = True
         if self.rules.convention == RIVERS and self.rules.answer != BY_MEAN:
             flow.only_numbers("a linear model")
         flow = worded(flow, self.nominal)

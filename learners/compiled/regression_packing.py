@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import lean
 from learners.compiled.regression_pool import (
     FIRST,
     KIND,
@@ -16,7 +16,6 @@ from learners.compiled.regression_pool import (
     STAT,
     Pool,
     Whole,
-    pool_of,
 )
 
 KEPT = tuple(name for name in Pool._fields if name not in ("used", "spare"))
@@ -27,12 +26,27 @@ def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Wh
 
     Neither room to spare nor the order in which rows were taken shows. O(what the trees hold).
     """
-    live = (pool.used[:3] - pool.used[3:]).tolist()
-    d = pool.line.shape[1]
-    exact = pool_of((live[0], live[1], live[2]), d, pool.way.shape[1] - d)
-    places = np.full(roots.shape, -1, np.int64)
-    _pack(pool, exact, roots, places)
-    return {name: getattr(exact, name) for name in KEPT}, places
+    nodes, _, cells = (np.empty(n, np.int64) for n in pool.used[:3] - pool.used[3:])
+    _nodes_in_order(pool.node, roots, nodes)
+    node, places = pool.node[nodes], _places(len(pool.node), nodes)
+    for column in (FIRST, NEXT, PARENT):
+        node[:, column] = places[node[:, column]]
+    leaves = node[:, KIND] < NUMBER
+    stats = node[leaves, STAT]
+    node[leaves, STAT] = np.arange(len(stats))
+    way = pool.way[stats]
+    _cells_in_order(pool.link, np.ascontiguousarray(way[:, :, ROOT]).reshape(-1), cells)
+    new = _places(len(pool.cell), cells)
+    way[:, :, ROOT] = new[way[:, :, ROOT]]
+    arrays: dict[str, NDArray[np.generic]] = {
+        "node": node,
+        "mass": pool.mass[nodes],
+        "way": way,
+        "line": pool.line[stats],
+        "cell": pool.cell[cells],
+        "link": new[pool.link[cells]],
+    }
+    return arrays, places[roots]
 
 
 def unpacked(arrays: dict[str, NDArray[np.generic]]) -> Pool:
@@ -40,60 +54,44 @@ def unpacked(arrays: dict[str, NDArray[np.generic]]) -> Pool:
     own = {name: np.array(arrays[name]) for name in KEPT}
     sizes = [len(own[name]) for name in ("node", "way", "cell")]
     used = np.array([*sizes, 0, 0, 0], np.int64)
-    return Pool(used=used, spare=np.zeros((3, max(*sizes, 1)), np.int32), **own)
+    return Pool(used=used, spare=np.zeros((3, max(*sizes, 1)), np.int64), **own)
 
 
-@njit
-def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
-    n, stats, cells = 0, 0, 0
-    queue = np.empty(exact.node.shape[0], np.int64)
-    after = np.full(exact.node.shape[0], -1, np.int64)
-    parent = np.full(exact.node.shape[0], -1, np.int64)
-    order = np.empty(exact.cell.shape[0], np.int64)
-    for tree in range(roots.shape[0]):
-        if roots[tree] >= 0:
-            places[tree] = n
-            queue[n] = roots[tree]
+def _places(rows: int, order: Whole) -> Whole:
+    """Return the place of each row in an order; that of row -1, which is none, is -1."""
+    places = np.full(rows + 1, -1, np.int64)
+    places[order] = np.arange(len(order))
+    return places
+
+
+@lean
+def _nodes_in_order(node: Whole, roots: Whole, order: Whole) -> None:
+    """List the nodes of trees, level by level."""
+    n = 0
+    for root in roots:
+        if root >= 0:
+            order[n] = root
             n += 1
-    for new in range(exact.node.shape[0]):
-        old = queue[new]
-        exact.node[new, :] = pool.node[old, :]
-        exact.mass[new, :] = pool.mass[old, :]
-        exact.node[new, NEXT] = after[new]
-        exact.node[new, PARENT] = parent[new]
-        if pool.node[old, KIND] < NUMBER:
-            cells = _pack_stat(pool, exact, pool.node[old, STAT], stats, cells, order)
-            exact.node[new, STAT] = stats
-            stats += 1
-            continue
-        exact.node[new, FIRST] = n
-        child = pool.node[old, FIRST]
+    for done in range(len(order)):
+        child = node[order[done], FIRST]
         while child >= 0:
-            queue[n] = child
-            parent[n] = new
-            child = pool.node[child, NEXT]
-            after[n] = n + 1 if child >= 0 else -1
+            order[n] = child
             n += 1
+            child = node[child, NEXT]
 
 
-@njit
-def _pack_stat(pool: Pool, exact: Pool, old: int, new: int, cells: int, order: Whole) -> int:
-    exact.line[new, :, :] = pool.line[old, :, :]
-    exact.way[new, :, :] = pool.way[old, :, :]
-    for j in range(pool.way.shape[1]):
-        done, end = cells, cells
-        if pool.way[old, j, ROOT] >= 0:
-            exact.way[new, j, ROOT] = cells
-            order[end] = pool.way[old, j, ROOT]
-            end += 1
-        while done < end:
-            exact.cell[done, :] = pool.cell[order[done], :]
+@lean
+def _cells_in_order(link: Whole, roots: Whole, order: Whole) -> None:
+    """List the cells of search trees, one after the other, each level by level."""
+    done, n = 0, 0
+    for root in roots:
+        if root >= 0:
+            order[n] = root
+            n += 1
+        while done < n:
             for side in range(2):
-                below = pool.link[order[done], side]
-                exact.link[done, side] = end if below >= 0 else -1
+                below = link[order[done], side]
                 if below >= 0:
-                    order[end] = below
-                    end += 1
+                    order[n] = below
+                    n += 1
             done += 1
-        cells = end
-    return cells

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.compiled.jit import part
-from learners.table import Codes, Floats
+from learners.table import Floats
 
 Whole = NDArray[np.int64]
 
@@ -49,29 +49,29 @@ class Pool(NamedTuple):
     used
         int64[6]: of nodes, stats and cells, the rows ever taken; the rows given back.
     spare
-        int32[3, m], stacks of the rows given back.
+        int64[3, m], stacks of the rows given back.
     node
-        int32[nodes, NODE].
+        int64[nodes, NODE].
     mass
         float64[nodes, MASS].
     way
-        int32[stats, d + c, 3], by number, then by category.
+        int64[stats, d + c, 3], by number, then by category.
     line
         float64[stats, d, 2].
     cell
         float64[cells, 5].
     link
-        int32[cells, 2], cells with lower and with higher keys.
+        int64[cells, 2], cells with lower and with higher keys.
     """
 
     used: Whole
-    spare: Codes
-    node: Codes
+    spare: Whole
+    node: Whole
     mass: Floats
-    way: Codes
+    way: Whole
     line: Floats
     cell: Floats
-    link: Codes
+    link: Whole
 
 
 def pool_of(sizes: tuple[int, int, int], d: int, c: int) -> Pool:
