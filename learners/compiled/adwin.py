@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -16,6 +17,8 @@ HEAD = 6
 
 # A row of buckets r sums 2 ** r values each; so 40 rows are more than any stream holds.
 DEPTH = 40
+# Numbers of NumPy, as the compiler makes a function anew for each literal that it is called with.
+FIRST, ONE, TWO = (cast(int, np.int64(number)) for number in range(3))
 
 # Delta, clock, least length of a part, and how many values come before the first test.
 Rules = tuple[float, int, float, float]
@@ -54,8 +57,9 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
     most = buckets.shape[3] - 2
     if heads[which, DRIFTED] > 0.0:
         for r in range(int(heads[which, ROWS])):
-            buckets[which, r, :, most + 1] = 0.0
-        heads[which] = 0.0
+            buckets[which, r, 0, most + 1] = buckets[which, r, 1, most + 1] = 0.0
+        for column in range(HEAD):
+            heads[which, column] = 0.0
     heads[which, ROWS] = max(heads[which, ROWS], 1.0)
     width = heads[which, WIDTH] + 1.0
     heads[which, WIDTH] = width
@@ -63,7 +67,7 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
         away = value - heads[which, TOTAL] / (width - 1.0)
         heads[which, VARIANCE] += (width - 1.0) * away * away / width
     heads[which, TOTAL] += value
-    _push(buckets, which, 0, value, 0.0)
+    _push(buckets, which, FIRST, value, 0.0)
     _compress(heads, buckets, which)
     heads[which, TICK] += 1.0
     drifted = False
@@ -110,7 +114,7 @@ def _compress(heads: Floats, buckets: Floats, which: int) -> None:
         apart = sums[0] / count - sums[1] / count
         squared = squares[0] + squares[1] + count * 0.5 * apart * apart
         _push(buckets, which, row + 1, sums[0] + sums[1], squared)
-        _pull(buckets, which, row, 2)
+        _pull(buckets, which, row, TWO)
         row += 1
 
 
@@ -126,7 +130,7 @@ def _forget(heads: Floats, buckets: Floats, which: int) -> None:
     width = heads[which, WIDTH]
     apart = total / count - heads[which, TOTAL] / width
     heads[which, VARIANCE] -= variance + count * width * apart * apart / (count + width)
-    _pull(buckets, which, row, 1)
+    _pull(buckets, which, row, ONE)
     if buckets[which, row, 0, last] == 0.0:
         heads[which, ROWS] -= 1.0
 

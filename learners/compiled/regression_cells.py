@@ -8,6 +8,7 @@ from learners.compiled.jit import part
 from learners.compiled.regression_pool import (
     APART,
     AVERAGE,
+    CELL,
     CELLS,
     COUNT,
     KEY,
@@ -99,9 +100,10 @@ def observe(
             add(pool.cell, last, x, y, w)
         return
     cell = take(pool, CELLS)
-    pool.cell[cell, :] = 0.0
+    for column in range(CELL):
+        pool.cell[cell, column] = 0.0
     pool.cell[cell, KEY] = key
-    pool.link[cell, :] = -1
+    pool.link[cell, 0] = pool.link[cell, 1] = -1
     add(pool.cell, cell, x, y, w)
     pool.way[stat, j, COUNT] += 1
     if last < 0:

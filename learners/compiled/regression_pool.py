@@ -35,6 +35,7 @@ ROOT, BORN, COUNT = range(3)
 SLOPE, WIDTH = range(2)
 # Columns of `cell`, the first three of them those of `mass` from N on, then key and mean value.
 WEIGHT, AVERAGE, APART, KEY, X = range(5)
+CELL = 5
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
 # Numbers of NumPy, as the compiler makes a function anew for each literal that it is called with.
 NODES, STATS, CELLS = (cast(int, np.int64(kind)) for kind in range(3))
@@ -59,7 +60,7 @@ class Pool(NamedTuple):
     line
         float64[stats, d, 2].
     cell
-        float64[cells, 5].
+        float64[cells, CELL].
     link
         int64[cells, 2], cells with lower and with higher keys.
     """
@@ -84,7 +85,7 @@ def pool_of(sizes: tuple[int, int, int], d: int, c: int) -> Pool:
         np.zeros((nodes, MASS)),
         np.zeros((stats, d + c, 3), np.int64),
         np.zeros((stats, d, 2)),
-        np.zeros((cells, 5)),
+        np.zeros((cells, CELL)),
         np.zeros((cells, 2), np.int64),
     )
 
@@ -150,18 +151,22 @@ def has_room(pool: Pool, nodes: int, cells: int) -> bool:
 def new_leaf(pool: Pool, parent: int, born: int, intercept: float) -> int:
     """Return a leaf that has learned nothing; the parent of a root is -1."""
     leaf, stat = take(pool, NODES), take(pool, STATS)
-    pool.node[leaf, :] = 0
+    for column in range(NODE):
+        pool.node[leaf, column] = 0
     pool.node[leaf, FIRST] = -1
     pool.node[leaf, NEXT] = -1
     pool.node[leaf, PARENT] = parent
     pool.node[leaf, DEPTH] = pool.node[parent, DEPTH] + 1 if parent >= 0 else 0
     pool.node[leaf, STAT] = stat
-    pool.mass[leaf, :] = 0.0
+    for column in range(MASS):
+        pool.mass[leaf, column] = 0.0
     pool.mass[leaf, INTERCEPT] = intercept
-    pool.line[stat, :, :] = 0.0
-    pool.way[stat, :, ROOT] = -1
-    pool.way[stat, :, BORN] = born
-    pool.way[stat, :, COUNT] = 0
+    for j in range(pool.line.shape[1]):
+        pool.line[stat, j, SLOPE] = pool.line[stat, j, WIDTH] = 0.0
+    for j in range(pool.way.shape[1]):
+        pool.way[stat, j, ROOT] = -1
+        pool.way[stat, j, BORN] = born
+        pool.way[stat, j, COUNT] = 0
     return leaf
 
 

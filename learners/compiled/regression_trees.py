@@ -264,5 +264,8 @@ def _changed(stand: Stand, which: int, signal: float, delta: float, rises: bool)
 
 @part
 def _still(stand: Stand, which: int) -> None:
-    stand.heads[which, :] = 0.0
-    stand.buckets[which, :, :, :] = 0.0
+    for column in range(adwin.HEAD):
+        stand.heads[which, column] = 0.0
+    for row in range(adwin.DEPTH):
+        for place in range(BUCKETS + 2):
+            stand.buckets[which, row, 0, place] = stand.buckets[which, row, 1, place] = 0.0
