@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -16,15 +18,14 @@ from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.grove import WORTH_THREADS, worded
 from learners.compiled.growing import grown
 from learners.compiled.regression_leaf import Rows, look_of
-from learners.compiled.regression_packing import packed, unpacked
+from learners.compiled.regression_packing import copied, packed, unpacked
 from learners.compiled.regression_pool import Pool, pool_of, widened
 from learners.compiled.regression_rules import BY_MEAN, EXTENDED, Rules
 from learners.compiled.regression_trees import Stand, run, stand_of
 from learners.compiled.rules import ALL, RIVERS
 from learners.compiled.trees import LEAVE, Care
 from learners.errors import LearnerFailedError
-
-KEPT = Stand._fields
+from learners.pending import Pending
 
 
 class RegressionGrove:
@@ -85,7 +86,7 @@ class RegressionGrove:
         """See `learners.compiled.chain.Model.run`."""
         if not self._warm:
             # What a checkpoint needs is compiled now, and not when one is due.
-            self.state()
+            len(self.state().arrays)
             self._warm = True
         if self.rules.convention == RIVERS and self.rules.answer != BY_MEAN:
             flow.only_numbers("a linear model")
@@ -122,19 +123,14 @@ class RegressionGrove:
 
     def state(self) -> State:
         """Return a copy of what the trees hold."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for i, (pool, stand) in enumerate(self._pools):
-            kept, roots = packed(pool, stand.roots.reshape(-1))
-            arrays |= {f"{i}.{name}": array for name, array in kept.items()}
-            own = stand._replace(roots=roots.reshape(stand.roots.shape))
-            arrays |= {f"{i}.{name}": getattr(own, name).copy() for name in KEPT}
         meta = {
             "columns": self.columns,
             "names": list(self.fields.names),
             "categories": list(self.categories.names),
             "words": [list(words) for words in self.categories.words],
         }
-        return State(meta=meta, arrays=arrays)
+        copies = [(copied(pool), copy.deepcopy(stand)) for pool, stand in self._pools]
+        return State(meta=meta, arrays=Pending(functools.partial(_packed, copies)))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -144,7 +140,7 @@ class RegressionGrove:
         self.categories = Categories(meta["categories"], meta["words"])
         for i in range(self.trees):
             own = {key.partition(".")[2]: a for key, a in arrays.items() if key.startswith(f"{i}.")}
-            stand = Stand(**{name: np.array(own[name]) for name in KEPT})
+            stand = Stand(*(np.array(own[name]) for name in Stand._fields))
             self._pools[i] = (unpacked(own), stand)
 
     def _rows(self, flow: Flow) -> Rows:
@@ -186,6 +182,16 @@ class RegressionGrove:
         known = ~np.isnan(said)
         total = np.where(known, said, 0.0).sum(axis=0)
         return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), math.nan)
+
+
+def _packed(pools: Sequence[tuple[Pool, Stand]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a state."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for i, (pool, stand) in enumerate(pools):
+        kept, roots = packed(pool, stand.roots.reshape(-1))
+        own = stand._replace(roots=roots.reshape(stand.roots.shape))
+        arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
+    return arrays
 
 
 def rounded(x: Floats, digits: int) -> Floats:

@@ -49,6 +49,17 @@ def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Wh
     return arrays, places[roots]
 
 
+def copied(pool: Pool) -> Pool:
+    """Return a pool with private copies of the rows that were ever taken; only `packed` reads it.
+
+    A fifth of the time that packing takes, which can be left to another thread.
+    """
+    nodes, stats, cells = pool.used[:3].tolist()
+    kept = {"node": nodes, "mass": nodes, "way": stats, "line": stats, "cell": cells}
+    kept |= {"link": cells, "used": len(pool.used), "spare": 0}
+    return Pool(**{name: getattr(pool, name)[:rows].copy() for name, rows in kept.items()})
+
+
 def unpacked(arrays: dict[str, NDArray[np.generic]]) -> Pool:
     """Return a pool that holds private copies of these arrays, and is full."""
     own = {name: np.array(arrays[name]) for name in KEPT}
