@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
 from learners.base import Floats
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 
 # Columns of heads: sum and sum of squared deviations of the window, its width, values since the
 # start, rows of buckets in use, and whether the last value told of a drift.
@@ -16,6 +17,8 @@ HEAD = 6
 
 # A row of buckets r sums 2 ** r values each; so 40 rows are more than any stream holds.
 DEPTH = 40
+# Numbers of NumPy, as the compiler makes a function anew for each literal that it is called with.
+FIRST, ONE, TWO = (cast(int, np.int64(number)) for number in range(3))
 
 # Delta, clock, least length of a part, and how many values come before the first test.
 Rules = tuple[float, int, float, float]
@@ -54,8 +57,9 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
     most = buckets.shape[3] - 2
     if heads[which, DRIFTED] > 0.0:
         for r in range(int(heads[which, ROWS])):
-            buckets[which, r, :, most + 1] = 0.0
-        heads[which] = 0.0
+            buckets[which, r, 0, most + 1] = buckets[which, r, 1, most + 1] = 0.0
+        for column in range(HEAD):
+            heads[which, column] = 0.0
     heads[which, ROWS] = max(heads[which, ROWS], 1.0)
     width = heads[which, WIDTH] + 1.0
     heads[which, WIDTH] = width
@@ -63,7 +67,7 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
         away = value - heads[which, TOTAL] / (width - 1.0)
         heads[which, VARIANCE] += (width - 1.0) * away * away / width
     heads[which, TOTAL] += value
-    _push(buckets, which, 0, value, 0.0)
+    _push(buckets, which, FIRST, value, 0.0)
     _compress(heads, buckets, which)
     heads[which, TICK] += 1.0
     drifted = False
@@ -75,7 +79,7 @@ def add(heads: Floats, buckets: Floats, which: int, value: float, rules: Rules) 
     return drifted
 
 
-@njit
+@part
 def _push(buckets: Floats, which: int, row: int, total: float, variance: float) -> None:
     last = buckets.shape[3] - 1
     place = int(buckets[which, row, 0, last])
@@ -83,7 +87,7 @@ def _push(buckets: Floats, which: int, row: int, total: float, variance: float) 
     buckets[which, row, 0, last] = buckets[which, row, 1, last] = place + 1.0
 
 
-@njit
+@part
 def _pull(buckets: Floats, which: int, row: int, count: int) -> None:
     """Take the oldest buckets out of a row."""
     last = buckets.shape[3] - 1
@@ -94,7 +98,7 @@ def _pull(buckets: Floats, which: int, row: int, count: int) -> None:
         buckets[which, row, kind, last] = left
 
 
-@njit
+@part
 def _compress(heads: Floats, buckets: Floats, which: int) -> None:
     """Merge the two oldest buckets of each row that holds one too many."""
     last = buckets.shape[3] - 1
@@ -110,11 +114,11 @@ def _compress(heads: Floats, buckets: Floats, which: int) -> None:
         apart = sums[0] / count - sums[1] / count
         squared = squares[0] + squares[1] + count * 0.5 * apart * apart
         _push(buckets, which, row + 1, sums[0] + sums[1], squared)
-        _pull(buckets, which, row, 2)
+        _pull(buckets, which, row, TWO)
         row += 1
 
 
-@njit
+@part
 def _forget(heads: Floats, buckets: Floats, which: int) -> None:
     """Drop the oldest bucket."""
     last = buckets.shape[3] - 1
@@ -126,12 +130,12 @@ def _forget(heads: Floats, buckets: Floats, which: int) -> None:
     width = heads[which, WIDTH]
     apart = total / count - heads[which, TOTAL] / width
     heads[which, VARIANCE] -= variance + count * width * apart * apart / (count + width)
-    _pull(buckets, which, row, 1)
+    _pull(buckets, which, row, ONE)
     if buckets[which, row, 0, last] == 0.0:
         heads[which, ROWS] -= 1.0
 
 
-@njit
+@part
 def _differs(heads: Floats, buckets: Floats, which: int, delta: float, least: float) -> bool:
     """Whether at some bucket the means before and after are further apart than chance allows."""
     last = buckets.shape[3] - 1

@@ -190,6 +190,16 @@ class Categories:
                 codes[:, place] = self._own(flow.codes[:, j], flow.words[j], learned, place)
         return codes
 
+    def ranks(self) -> Codes:
+        """Return int32[categories, words], the place of each word in sorted order."""
+        widest = max(map(len, self.words), default=0)
+        ranks = np.zeros((len(self), widest), np.int32)
+        for row, words in zip(ranks, self.words, strict=True):
+            row[np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)] = np.arange(
+                len(words)
+            )
+        return ranks
+
     def _join(self, flow: Flow, learned: NDArray[np.bool_]) -> None:
         new = [j for j, name in enumerate(flow.categories) if name not in self.names]
         if new:

@@ -70,8 +70,8 @@ class AdaptiveRandomForestClassifier(Own):
         threads: int | None = None,
     ) -> None:
         parameters = {name: value for name, value in locals().items() if name in _NAMES}
-        rules = _rules(grace, delta, tau, max_nodes, _columns(max_features), False)
-        care = _care(rate, warning_delta, drift_delta)
+        rules = _rules(grace, delta, tau, max_nodes, columns_of(max_features), False)
+        care = care_of(rate, warning_delta, drift_delta)
         super().__init__(_side_by_side(rules, care, n_models, seed, threads), parameters)
 
 
@@ -104,8 +104,8 @@ class StreamingRandomPatchesClassifier(Own):
         threads: int | None = None,
     ) -> None:
         parameters = {name: value for name, value in locals().items() if name in _NAMES}
-        rules = _rules(grace, delta, tau, max_nodes, _columns(max_features), True)
-        care = _care(rate, warning_delta, drift_delta)
+        rules = _rules(grace, delta, tau, max_nodes, columns_of(max_features), True)
+        care = care_of(rate, warning_delta, drift_delta)
         super().__init__(_side_by_side(rules, care, n_models, seed, threads), parameters)
 
 
@@ -159,7 +159,9 @@ class RiverForest(Grove):
         if self.rules.columns == SQUARE_ROOT:
             for i in ((flow.op & LEARN) != 0).nonzero()[0][:1]:
                 count = (flow.taught[i] == flow.taught[i]).sum() + (flow.codes[i] >= 0).sum()
-                self.rules = self.rules._replace(columns=self._columns(int(count)))
+                self.rules = self.rules._replace(
+                    columns=river_columns(self.max_features, int(count))
+                )
         return super().run(flow, classes)
 
     def fresh(self) -> Self:
@@ -180,20 +182,20 @@ class RiverForest(Grove):
         super().restore(state)
         self.rules = self.rules._replace(columns=state.meta["columns"])
 
-    def _columns(self, count: int) -> float:
-        """Return how many of so many columns river looks at."""
-        wanted = self.max_features
-        if wanted == "sqrt":
-            wanted = round(math.sqrt(count))
-        elif wanted == "log2":
-            wanted = round(math.log2(count)) if count else 0
-        elif isinstance(wanted, float):
-            wanted = int(wanted * count)
-        elif wanted is None:
-            wanted = count
-        if wanted < 0:
-            wanted += count
-        return float(min(max(wanted, 1), max(count, 1)))
+
+def river_columns(wanted: Any, count: int) -> float:
+    """Return how many of so many columns a forest of river looks at, by its `max_features`."""
+    if wanted == "sqrt":
+        wanted = round(math.sqrt(count))
+    elif wanted == "log2":
+        wanted = round(math.log2(count)) if count else 0
+    elif isinstance(wanted, float):
+        wanted = int(wanted * count)
+    elif wanted is None:
+        wanted = count
+    if wanted < 0:
+        wanted += count
+    return float(min(max(wanted, 1), max(count, 1)))
 
 
 @twin(forest.ARFClassifier)
@@ -202,21 +204,7 @@ def _adaptive_random_forest(estimator: forest.ARFClassifier) -> RiverForest:
     name = "ARFClassifier"
     if type(estimator.metric) is not metrics.Accuracy:
         raise NoTwinError(f"{name} with the metric {type(estimator.metric).__name__}")
-    if not isinstance(estimator.max_features, int | float | None) and (
-        estimator.max_features not in ("sqrt", "log2")
-    ):
-        raise NoTwinError(f"{name} with max_features={estimator.max_features!r}")
-    kinds = [estimator.warning_detector, estimator.drift_detector]
-    still = [type(kind) is drift.NoDrift for kind in kinds]
-    care = Care(rate=float(estimator.lambda_value), weighted=not estimator.disable_weighted_vote)
-    if not all(still):
-        for kind in kinds:
-            if type(kind) is not drift.ADWIN or not _as_usual(kind):
-                raise NoTwinError(f"{name} with {kind!r}")
-        deltas = [float(kind.delta) for kind in kinds]
-        care = care._replace(
-            drift=REPLACE, warning_delta=deltas[0], drift_delta=deltas[1], rises=False
-        )
+    care = river_care(estimator)._replace(weighted=not estimator.disable_weighted_vote)
     model = RiverForest(
         river_rules(estimator)._replace(columns=SQUARE_ROOT),
         care,
@@ -228,6 +216,24 @@ def _adaptive_random_forest(estimator: forest.ARFClassifier) -> RiverForest:
     )
     model.max_features = estimator.max_features
     return model
+
+
+def river_care(estimator: Any) -> Care:
+    """Return how a forest of river treats its trees."""
+    name = type(estimator).__name__
+    if not isinstance(estimator.max_features, int | float | None) and (
+        estimator.max_features not in ("sqrt", "log2")
+    ):
+        raise NoTwinError(f"{name} with max_features={estimator.max_features!r}")
+    kinds = [estimator.warning_detector, estimator.drift_detector]
+    care = Care(rate=float(estimator.lambda_value))
+    if all(type(kind) is drift.NoDrift for kind in kinds):
+        return care
+    for kind in kinds:
+        if type(kind) is not drift.ADWIN or not _as_usual(kind):
+            raise NoTwinError(f"{name} with {kind!r}")
+    deltas = [float(kind.delta) for kind in kinds]
+    return care._replace(drift=REPLACE, warning_delta=deltas[0], drift_delta=deltas[1], rises=False)
 
 
 def _as_usual(kind: drift.ADWIN) -> bool:
@@ -255,7 +261,8 @@ def _rules(
     )
 
 
-def _care(rate: float, warning_delta: float, drift_delta: float) -> Care:
+def care_of(rate: float, warning_delta: float, drift_delta: float) -> Care:
+    """Return how an adaptive forest treats its trees."""
     return Care(
         rate=positive("rate", rate),
         drift=REPLACE,
@@ -270,7 +277,8 @@ def _side_by_side(rules: Rules, care: Care, n_models: int, seed: int, threads: i
     return Grove(rules, care, [1] * models, seed, threads or cores())
 
 
-def _columns(max_features: str | float) -> float:
+def columns_of(max_features: str | float) -> float:
+    """Return how many columns are drawn: see `learners.compiled.rules.Rules`."""
     if max_features == "sqrt":
         return SQUARE_ROOT
     if isinstance(max_features, bool | str) or not max_features > 0:

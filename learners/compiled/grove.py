@@ -25,7 +25,7 @@ from learners.compiled.rules import ALL, RIVERS, Rules
 from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
 from learners.errors import LearnerError, LearnerFailedError
 from learners.pending import Pending
-from learners.table import MISSING, Codes
+from learners.table import MISSING
 
 # Cells of votes that are held at once, and rows from which threads pay.
 CELLS, WORTH_THREADS = 1 << 22, 128
@@ -150,19 +150,9 @@ class Grove:
             flow.y,
             flow.weight,
             flow.taught is flow.asked,
-            self._ranks(),
+            self.categories.ranks(),
             _sorted_labels(flow.labels, classes),
         )
-
-    def _ranks(self) -> Codes:
-        """Return by category the place of each word in sorted order."""
-        widest = max(map(len, self.categories.words), default=0)
-        ranks = np.zeros((len(self.categories), widest), np.int32)
-        for row, words in zip(ranks, self.categories.words, strict=True):
-            row[np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)] = np.arange(
-                len(words)
-            )
-        return ranks
 
     def _votes(self, rows: Rows, classes: int) -> Floats:
         """Return what each tree says of each row, by class, and let it learn the row."""

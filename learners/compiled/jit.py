@@ -41,6 +41,14 @@ def inner(function: Kernel) -> Kernel:
     return compiled
 
 
+def sewn(function: Kernel) -> Kernel:
+    """Put a function's text into the kernel that calls it, which saves compiling it."""
+    compiled: Kernel = numba.njit(nogil=True, error_model="numpy", _nrt=False, inline="always")(
+        function
+    )
+    return compiled
+
+
 _PART = {
     "nogil": True,
     "cache": True,

@@ -17,6 +17,8 @@ import learners.compiled.margins
 import learners.compiled.mondrian
 import learners.compiled.neighbors
 import learners.compiled.norms
+import learners.compiled.regression_forest
+import learners.compiled.regression_tree
 import learners.compiled.retraining
 import learners.compiled.scaling
 import learners.compiled.selection

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from river import tree
 
-from learners.compiled.chain import Chain
+from learners.compiled.chain import Chain, Model
 from learners.compiled.grove import Grove
 from learners.compiled.rules import (
     BY_BAYES,
@@ -39,7 +39,7 @@ class Own(Chain):
         What the subclass was made with.
     """
 
-    def __init__(self, model: Grove, parameters: dict[str, Any]) -> None:
+    def __init__(self, model: Model, parameters: dict[str, Any]) -> None:
         super().__init__([], model, self)
         self.parameters = parameters
 
