@@ -9,8 +9,8 @@ same model and writes what Alluvia writes, once record by record and once all th
 together. These are slow and take the first records of the topic; Alluvia takes all, with scores,
 guarded writes and a checkpoint every 10 s, once with kafka-python and once with confluent-kafka.
 What counts is the median of the ratios within each round. Exits 1 below 18 times the naive script
-with kafka-python, 30 times with confluent-kafka or 20 times Quix writing
-record by record, or if memory grows.
+with kafka-python, 30 times with confluent-kafka or 20 times Quix writing record by record, or if
+memory grows.
 """
 
 from __future__ import annotations
