@@ -140,10 +140,11 @@ def _probabilities(answers: Predictions, rows: Any, classes: Classes) -> list[st
     names = [f"{json.dumps(name_of(label))}:" for label in classes.labels]
     # All numbers of a class are written in one call, which takes half the time of one for each.
     columns = [msgspec.json.encode(column).decode()[1:-1].split(",") for column in proba.T.tolist()]
-    if (proba > 0.0).all():
-        template = "{" + ",".join(name.replace("%", "%%") + "%s" for name in names) + "}"
-        return list(map(template.__mod__, zip(*columns, strict=True)))
-    return [_positive(names, chances) for chances in zip(*columns, strict=True)]
+    template = "{" + ",".join(name.replace("%", "%%") + "%s" for name in names) + "}"
+    texts = list(map(template.__mod__, zip(*columns, strict=True)))
+    for i in np.flatnonzero((proba <= 0.0).any(axis=1)).tolist():
+        texts[i] = _positive(names, [column[i] for column in columns])
+    return texts
 
 
 def _positive(names: list[str], chances: Sequence[str]) -> str:
