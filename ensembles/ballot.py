@@ -151,12 +151,8 @@ def _judged(
         codes = np.where(learns, rows.y, 0.0).astype(np.int64)
         losses = class_losses(codes, values, probas)
     losses = np.where(learns, losses, math.nan)
-    traces = [
-        discounted(loss, member.total, member.count, rules.decay)
-        for member, loss in zip(members, losses.tolist(), strict=True)
-    ]
-    for member, (totals_of, counts_of) in zip(members, traces, strict=True):
-        member.total, member.count = totals_of[-1], counts_of[-1]
-    totals = np.array([trace[0][:-1] for trace in traces])
-    counts = np.array([trace[1][:-1] for trace in traces])
-    return weights_of(members, totals, counts, rules, newest)
+    had = [member.total for member in members], [member.count for member in members]
+    totals, counts = discounted(np.ascontiguousarray(losses), *had, rules.decay)
+    for member, total, count in zip(members, totals[:, -1], counts[:, -1], strict=True):
+        member.total, member.count = float(total), float(count)
+    return weights_of(members, totals[:, :-1], counts[:, :-1], rules, newest)

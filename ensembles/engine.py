@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ensembles.abreast import abreast
 from ensembles.ballot import Rules, hold, joined, silence, weights_of
 from ensembles.members import Asked, Member
 from ensembles.windows import CountWindow
@@ -181,7 +182,7 @@ class Ensemble:
         both = rows.with_op(rows.op | np.uint8(PREDICT))
         try:
             if self.rules.go_on:
-                answers = [member.go_on(both) for member in self.closed]
+                answers = abreast(lambda member: member.go_on(both), self.closed, both)
             else:
                 answers = self._answers(rows, start)
             answers.append(self._learned(both, start))
@@ -210,7 +211,7 @@ class Ensemble:
         if single and self._last and self._last.is_for(rows, self.closed):
             return list(self._last.answers)
         asked = only_asked(rows)
-        answers = [member.answer(asked) for member in self.closed]
+        answers = abreast(lambda member: member.answer(asked), self.closed, asked)
         if single:
             self._last = Asked.of(rows, self.closed, answers)
         return answers

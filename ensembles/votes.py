@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import Floats, Predictions
+from learners.compiled.jit import lean
 
 VOTES = ("recent_loss", "uniform", "age")
 
@@ -31,37 +32,44 @@ def age_weights(ages: Sequence[int], decay: float) -> Floats:
 
 
 def discounted(
-    losses: Sequence[float], total: float, count: float, decay: float
-) -> tuple[list[float], list[float]]:
-    """Discount a member's losses: total = decay * total + loss, count = decay * count + 1.
+    losses: Floats, total: Sequence[float] | Floats, count: Sequence[float] | Floats, decay: float
+) -> tuple[Floats, Floats]:
+    """Discount members' losses: total = decay * total + loss, count = decay * count + 1.
 
     Parameters
     ----------
     losses
-        The member's loss on each row; NaN leaves total and count as they are.
+        float64[m, n], each member's loss on each row; NaN leaves total and count as they are.
     total, count
-        What both are before the first row.
+        What both are before the first row, by member.
     decay
         What an older loss counts against the one after it, in (0, 1].
 
     Returns
     -------
     totals, counts
-        What both are before each row, and after the last: n + 1 values each.
+        What both are before each row, and after the last: float64[m, n + 1].
 
     Examples
     --------
-    >>> discounted([1.0, 0.0], 0.0, 0.0, 0.5)
-    ([0.0, 1.0, 0.5], [0.0, 1.0, 1.5])
+    >>> totals, counts = discounted(np.array([[1.0, 0.0]]), [0.0], [0.0], 0.5)
+    >>> totals.tolist(), counts.tolist()
+    ([[0.0, 1.0, 0.5]], [[0.0, 1.0, 1.5]])
     """
-    totals, counts = [total], [count]
-    for loss in losses:
-        if loss == loss:
-            total = decay * total + loss
-            count = decay * count + 1.0
-        totals.append(total)
-        counts.append(count)
+    totals, counts = (np.empty((len(losses), losses.shape[1] + 1)) for _ in range(2))
+    totals[:, 0], counts[:, 0] = total, count
+    _discount(losses, decay, totals, counts)
     return totals, counts
+
+
+@lean
+def _discount(losses: Floats, decay: float, totals: Floats, counts: Floats) -> None:
+    for i in range(losses.shape[0]):
+        for j in range(losses.shape[1]):
+            totals[i, j + 1], counts[i, j + 1] = totals[i, j], counts[i, j]
+            if losses[i, j] == losses[i, j]:
+                totals[i, j + 1] = decay * totals[i, j] + losses[i, j]
+                counts[i, j + 1] = decay * counts[i, j] + 1.0
 
 
 def loss_weights(totals: Floats, counts: Floats) -> Floats:

@@ -28,7 +28,9 @@ def block(members: int, n: int, k: int, seed: int) -> Block:
 
 @given(LOSSES, st.floats(0.5, 1))
 def test_discounted_is_the_sum_over_all_losses_so_far(losses: list[float], decay: float) -> None:
-    totals, counts = votes.discounted(losses, 0.0, 0.0, decay)
+    # The second member shows that none has a part in another.
+    both = np.array([losses, [1.0] * len(losses)]).reshape(2, len(losses))
+    (totals, _), (counts, _) = votes.discounted(both, [0.0, 7.0], [0.0, 7.0], decay)
     for row in range(len(losses) + 1):
         told = [loss for loss in losses[:row] if not math.isnan(loss)]
         powers = [decay ** (len(told) - 1 - i) for i in range(len(told))]
@@ -39,10 +41,12 @@ def test_discounted_is_the_sum_over_all_losses_so_far(losses: list[float], decay
 
 @given(LOSSES, st.integers(0, 30))
 def test_discounting_can_stop_and_go_on(losses: list[float], cut: int) -> None:
-    whole = votes.discounted(losses, 0.3, 1.0, 0.9)
-    first = votes.discounted(losses[:cut], 0.3, 1.0, 0.9)
-    second = votes.discounted(losses[cut:], first[0][-1], first[1][-1], 0.9)
-    assert (first[0][:-1] + second[0], first[1][:-1] + second[1]) == whole
+    row = np.array([losses]).reshape(1, len(losses))
+    whole = votes.discounted(row, [0.3], [1.0], 0.9)
+    totals, counts = votes.discounted(row[:, :cut].copy(), [0.3], [1.0], 0.9)
+    second = votes.discounted(row[:, cut:].copy(), totals[:, -1], counts[:, -1], 0.9)
+    np.testing.assert_array_equal(np.hstack([totals[:, :-1], second[0]]), whole[0])
+    np.testing.assert_array_equal(np.hstack([counts[:, :-1], second[1]]), whole[1])
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 3)), min_size=1, max_size=12))
