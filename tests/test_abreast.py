@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from river import linear_model, preprocessing
 
@@ -14,7 +16,9 @@ from tests.rolling_cases import stream
 
 
 @pytest.mark.parametrize("on_close", ["freeze", "go_on"])
-def test_members_side_by_side_are_what_they_are_one_after_the_other(on_close: str) -> None:
+def test_members_side_by_side_are_what_they_are_one_after_the_other(
+    on_close: Literal["freeze", "go_on"],
+) -> None:
     model = compiled(preprocessing.StandardScaler() | linear_model.SoftmaxRegression())
     window = 2 * WORTH
     whole, parts = (
