@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,23 +31,24 @@ class Pending(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, make: Callable[[], dict[str, NDArray[Any]]]) -> None:
-        self._make: Callable[[], dict[str, NDArray[Any]]] | None = make
-
-    @functools.cached_property
-    def _made(self) -> dict[str, NDArray[Any]]:
-        assert self._make is not None
-        made, self._make = self._make(), None
-        return made
+        self._made: dict[str, NDArray[Any]] | Callable[[], dict[str, NDArray[Any]]] = make
+        self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._made[name]
+        return self._read()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
+        return iter(self._read())
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._read())
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, NDArray[Any]]]]:
         """Cross to another process as what was made."""
-        return dict, (self._made,)
+        return dict, (self._read(),)
+
+    def _read(self) -> dict[str, NDArray[Any]]:
+        with self._lock:
+            if callable(self._made):
+                self._made = self._made()
+            return self._made
