@@ -44,19 +44,23 @@ class ScaledLinear:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""
-        scaler, model = self.scaler.columns, self.model
-        if not flow.names == scaler.names == model.columns.names:
-            return model.run(self.scaler.run(flow), classes)
         flow.only_numbers("a scaler")
+        model, scaler = self.model, self.scaler.columns
+        names, asked, taught, moments = scaler.match_all(flow)
+        flow = flow.numbers(names, asked, taught)
+        model.columns.match(flow)
+        if not names == scaler.names == model.columns.names:
+            # There is a column that was only asked about: the scaler makes a number of it.
+            return model.run(self.scaler.run(flow), classes)
         value = np.empty(len(flow.op))
         proba = np.empty((len(flow.op), 2)) if self.two_classes else np.empty((0, 2))
         failed = _scaled(
-            flow.asked,
-            flow.taught,
+            asked,
+            taught,
             flow.op,
             flow.y,
             flow.weight,
-            scaler.values,
+            moments,
             model.numbers,
             model.columns.values,
             model.totals,
