@@ -8,7 +8,7 @@ import numpy as np
 
 from learners.base import LEARN, PREDICT, Floats
 from learners.compiled.flow import Ops
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 from learners.compiled.losses import meaning, overflows, slope
 from learners.compiled.optimisers import MEMORY, NESTEROV, look_ahead, step
 from learners.compiled.rates import rate
@@ -18,7 +18,7 @@ PLAIN, GENERAL = 1, 3 + MEMORY
 _CUT, _KNOWN = 1 + MEMORY, 2 + MEMORY
 
 
-@njit
+@part
 def dot(weights: Floats, matrix: Floats, i: int, intercept: float) -> float:
     """Return the sum of the products over row `i`, without the numbers that are missing."""
     z = 0.0
@@ -28,7 +28,7 @@ def dot(weights: Floats, matrix: Floats, i: int, intercept: float) -> float:
     return z + intercept
 
 
-@njit
+@part
 def answer(i: int, code: int, z: float, value: Floats, proba: Floats) -> None:
     """Fill in the answer to row `i`, and the probabilities of both classes where there are any."""
     p = meaning(code, z)
@@ -38,7 +38,7 @@ def answer(i: int, code: int, z: float, value: Floats, proba: Floats) -> None:
         value[i] = 1.0 if p > 1.0 - p else 0.0
 
 
-@njit
+@part
 def pass_over(i: int, value: Floats, proba: Floats) -> None:
     """Fill in that row `i` has no answer."""
     value[i] = math.nan
@@ -145,7 +145,7 @@ def general(
     return -1
 
 
-@njit
+@part
 def _cut_off(x: Floats, whole: float, weights: Floats, cut: Floats) -> None:
     """Take the cumulative l1 penalty off (Tsuruoka, Tsujii and Ananiadou, 2009)."""
     for j in range(len(x)):

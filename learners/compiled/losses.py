@@ -8,7 +8,7 @@ from typing import Any
 
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.twins import NoTwinError
 
 LOG, HINGE, FOCAL, SQUARED, ABSOLUTE, HUBER, QUANTILE, EPSILON_HINGE, CAUCHY, POISSON = range(10)
@@ -51,7 +51,7 @@ def is_binary(code: float) -> bool:
     return code in (LOG, HINGE, FOCAL)
 
 
-@njit
+@part
 def sigmoid(z: float) -> float:
     """Return the logistic function, 0 and 1 beyond 30 as river has it."""
     if z < -30.0:
@@ -61,7 +61,7 @@ def sigmoid(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z))
 
 
-@njit
+@part
 def slope(code: int, a: float, b: float, y: float, z: float) -> float:
     """Return the derivative of a loss at the raw answer `z`; infinite where river overflows."""
     if code == LOG:
@@ -98,7 +98,7 @@ def slope(code: int, a: float, b: float, y: float, z: float) -> float:
     return math.exp(z) - y
 
 
-@njit
+@part
 def meaning(code: int, z: float) -> float:
     """Return what a raw answer stands for: a probability, a count or the number itself."""
     if code <= FOCAL:
@@ -106,7 +106,7 @@ def meaning(code: int, z: float) -> float:
     return math.exp(z) if code == POISSON else z
 
 
-@njit
+@part
 def overflows(code: int, a: float, y: float, z: float, learning: bool) -> bool:
     """Return whether Python's arithmetic, and river with it, would raise at a raw answer."""
     if code == POISSON:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.rates import Rate, rate_of
 from learners.compiled.twins import NoTwinError
 from learners.table import Floats
@@ -106,7 +106,7 @@ def rule_of(optimizer: Any) -> Rule:
     return Rule(code, parameters, rate)
 
 
-@njit
+@part
 def look_ahead(rho: float, x: Floats, values: Floats) -> None:
     """Move the weights of the features in a row to where Nesterov's momentum looks for them."""
     for j in range(len(x)):
@@ -114,7 +114,7 @@ def look_ahead(rho: float, x: Floats, values: Floats) -> None:
             values[0, j] -= rho * values[1, j]
 
 
-@njit
+@part
 def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> None:
     """Move the weights by the gradient of one row.
 
@@ -167,7 +167,7 @@ def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> N
         _adaptive_moments(code, rule, lr, clock, g, w, m, v, top)
 
 
-@njit
+@part
 def _adaptive_moments(
     code: int,
     rule: Floats,
@@ -212,7 +212,7 @@ def _adaptive_moments(
             w[j] -= lr * ahead / (math.sqrt(v[j] / bias_2) + eps)
 
 
-@njit
+@part
 def _follow_the_leader(
     alpha: float,
     beta: float,

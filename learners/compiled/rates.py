@@ -7,7 +7,7 @@ from typing import Any
 
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.twins import NoTwinError
 
 CONSTANT, INVERSE, OPTIMAL = range(3)
@@ -33,7 +33,7 @@ def rate_of(scheduler: Any) -> Rate:
     raise NoTwinError(f"the scheduler {kind.__name__}")
 
 
-@njit
+@part
 def rate(code: int, a: float, b: float, steps: float) -> float:
     """Return the learning rate after so many steps."""
     if code == CONSTANT:

@@ -11,7 +11,7 @@ from river import linear_model, optim
 from learners.base import LEARN, PREDICT, Floats, Label, State, Task
 from learners.compiled.descent import dot
 from learners.compiled.flow import Fields, Flow, Ops
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 from learners.compiled.optimisers import MEMORY, NESTEROV, Rule, look_ahead, rule_of, step
 from learners.compiled.rates import rate
 from learners.compiled.twins import NoTwinError, twin
@@ -150,7 +150,7 @@ def _softmax(
                 step(rule, rate(code, a, b, clocks[k, 0]), clocks[k], g, values[k])
 
 
-@njit
+@part
 def _chances(
     matrix: Floats, i: int, known: int, values: NDArray[np.float64], chances: Floats
 ) -> None:
