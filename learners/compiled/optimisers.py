@@ -97,7 +97,7 @@ def rule_of(optimizer: Any) -> Rule:
             raise NoTwinError(f"the optimizer {type(optimizer).__name__} with {name} {value!r}")
     parameters = (*values, *[0.0] * (4 - len(values)))
     if code == FTRL:
-        return Rule(code, parameters, (0.0, 0.0, 0.0), rated=False)
+        return Rule(code, parameters, (0, 0.0, 0.0), rated=False)
     rate = rate_of(optimizer.lr)
     if code == ADABOUND:
         if optimizer.base_lr == 0.0:
@@ -115,7 +115,7 @@ def look_ahead(rho: float, x: Floats, values: Floats) -> None:
 
 
 @part
-def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> None:
+def step(rule: tuple[float, ...], lr: float, clock: Floats, g: Floats, values: Floats) -> None:
     """Move the weights by the gradient of one row.
 
     Parameters
@@ -170,7 +170,7 @@ def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> N
 @part
 def _adaptive_moments(
     code: int,
-    rule: Floats,
+    rule: tuple[float, ...],
     lr: float,
     clock: Floats,
     g: Floats,
