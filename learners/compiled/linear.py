@@ -78,7 +78,7 @@ class GeneralizedLinear:
         self.settings = settings
         self.task = settings.task
         self.two_classes = settings.task is Task.CLASSIFICATION
-        self.how = settings.how()
+        self.numbers = settings.how().numbers()
         self._kernel = plain if settings.plain else general
         self.columns = Columns([0.0] * (PLAIN if settings.plain else GENERAL))
         # The intercept; how many steps the optimiser made, and its bound; the sum of l1 so far.
@@ -96,7 +96,7 @@ class GeneralizedLinear:
             flow.op,
             flow.y,
             flow.weight,
-            self.how,
+            self.numbers,
             self.columns.values,
             self.totals,
             value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Floats, State
-from learners.compiled.descent import How, ask, descend, pass_over
+from learners.compiled.descent import ask, descend, how_of, pass_over
 from learners.compiled.flow import Flow, Ops
 from learners.compiled.jit import njit
 from learners.compiled.linear import GeneralizedLinear, check
@@ -59,7 +59,7 @@ class ScaledLinear:
             flow.y,
             flow.weight,
             moments,
-            model.how,
+            model.numbers,
             model.columns.values,
             model.totals,
             value,
@@ -90,13 +90,14 @@ def _scaled(
     y: Floats,
     weight: Floats,
     moments: Floats,
-    how: How,
+    numbers: Floats,
     values: Floats,
     totals: Floats,
     value: Floats,
     proba: Floats,
 ) -> int:
     """Do what `standardise` and then `plain` do, in the same order by row."""
+    how = how_of(numbers)
     count, mean, variance = moments[0], moments[1], moments[2]
     by = np.where(variance > 0.0, 1.0 / np.sqrt(variance), 0.0)
     weights, scaled = values[0], np.empty((1, len(by)))
