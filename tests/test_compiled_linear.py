@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from river import linear_model, optim, preprocessing
 
 from learners.base import Classes, Examples, Task
+from learners.checks import predict_learn_resumed
 from learners.compiled.chain import Chain
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError, twin_of
@@ -16,7 +17,7 @@ from learners.digests import digest
 from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
 from learners.table import Table
-from tests.twins import agree, cut, indifferent_to_cuts, stream
+from tests.twins import agree, cuts_of, indifferent_to_cuts, stream
 
 losses, schedulers, initializers = optim.losses, optim.schedulers, optim.initializers
 Logistic, Linear = linear_model.LogisticRegression, linear_model.LinearRegression
@@ -128,7 +129,7 @@ def test_scaling_and_learning_in_one_pass_is_bit_for_bit_the_same(name: str) -> 
     model, rows = MODELS[name], rows_for(MODELS[name], 5)
     stage, last = model.steps.values()
     apart = Chain([twin_of(stage)], twin_of(last), model).predict_learn(rows)
-    together, _ = cut(compiled(model), rows, 1)
+    together, _ = predict_learn_resumed(compiled(model), rows, cuts_of(rows, 1))
     np.testing.assert_array_equal(together.value, apart.value)
     if apart.proba is not None:
         np.testing.assert_array_equal(together.proba, apart.proba)
