@@ -27,6 +27,16 @@ def check_cuts(make: Make, rows: Examples, cuts: Sequence[int]) -> None:
     assert digest(whole.estimator) == digest(parts.estimator), "the cut changed the digest"
 
 
+def check_resumes(make: Make, rows: Examples, cuts: Sequence[int]) -> None:
+    """Require the same where each block is taken by one restored from the one before."""
+    whole = make()
+    answer = whole.predict_learn(rows)
+    answers, last = predict_learn_resumed(make(), rows, cuts)
+    same_answers(answer, answers)
+    same_states(whole.state(), last.state())
+    assert digest(whole.estimator) == digest(last.estimator), "the cut changed the digest"
+
+
 def check_predict_is_pure(make: Make, rows: Examples) -> None:
     """Require that predicting and saving change no state, digest or answer."""
     learner = make()
@@ -98,22 +108,41 @@ def check_answers_come_first(make: Make, rows: Examples) -> None:
 
 def predict_learn_cut(learner: Learner, rows: Examples, cuts: Sequence[int]) -> Predictions:
     """Give the rows in blocks, cut before the numbers in `cuts`, and return one answer."""
-    edges = [0, *sorted(cut for cut in set(cuts) if 0 < cut < len(rows)), len(rows)]
+    return joined([learner.predict_learn(block) for block in blocks(rows, cuts)])
+
+
+def predict_learn_resumed(
+    learner: Learner, rows: Examples, cuts: Sequence[int]
+) -> tuple[Predictions, Learner]:
+    """Do the same, saved and restored between blocks; return the last learner too."""
     pieces = []
+    for block in blocks(rows, cuts):
+        pieces.append(learner.predict_learn(block))
+        state = learner.state()
+        learner = learner.fresh()
+        learner.restore(state)
+    return joined(pieces), learner
+
+
+def blocks(rows: Examples, cuts: Sequence[int]) -> Iterator[Examples]:
+    """Yield the rows in blocks, cut before the numbers in `cuts`."""
+    edges = [0, *sorted(cut for cut in set(cuts) if 0 < cut < len(rows)), len(rows)]
     for start, end in itertools.pairwise(edges):
-        piece = learner.predict_learn(rows[start:end])
-        piece.refused = {start + i: reason for i, reason in piece.refused.items()}
-        pieces.append(piece)
-    return joined(pieces)
+        yield rows[start:end]
 
 
 def joined(pieces: Sequence[Predictions]) -> Predictions:
     """Return answers to consecutive blocks as one."""
     probas = [piece.proba for piece in pieces if piece.proba is not None]
+    refused: dict[int, str] = {}
+    start = 0
+    for piece in pieces:
+        refused |= {start + i: reason for i, reason in piece.refused.items()}
+        start += len(piece.value)
     return Predictions(
         np.concatenate([piece.value for piece in pieces]),
         np.concatenate(probas) if probas else None,
-        {i: reason for piece in pieces for i, reason in piece.refused.items()},
+        refused,
     )
 
 

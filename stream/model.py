@@ -49,7 +49,8 @@ def build(config: Config) -> Learner:
     >>> build(config).estimator
     GaussianNB ()
     """
-    return _learner(_inner(config), config)
+    learner, _ = _learner(_inner(config), config)
+    return learner
 
 
 def describe(config: Config) -> str:
@@ -61,11 +62,11 @@ def describe(config: Config) -> str:
         As `build` does.
     """
     inner = _inner(config)
-    _learner(inner, config)
+    _, compilation = _learner(inner, config)
     window = config.model.window
     lines = [f"{_name(inner)}, {_road(inner)}"]
-    if config.model.compile == "auto":
-        lines.append(_compilation(inner, config.seed))
+    if compilation:
+        lines.append(compilation)
     if window:
         close = "is frozen" if window.on_close == "freeze" else "goes on learning"
         lines.append(
@@ -75,12 +76,16 @@ def describe(config: Config) -> str:
     return "\n".join([*lines, repr(inner)])
 
 
-def _learner(inner: Any, config: Config) -> Learner:
-    """Return the estimator as a learner, in a rolling ensemble where one is asked for."""
+def _learner(inner: Any, config: Config) -> tuple[Learner, str]:
+    """Return the estimator as a learner, in a rolling ensemble where one is asked for.
+
+    And tell whether it is compiled, if that is asked for.
+    """
     record, model = config.record, config.model
     try:
+        taken, compilation = _twin(inner, config) if model.compile == "auto" else (inner, "")
         learner = as_learner(
-            _twin(inner, config) if model.compile == "auto" else inner,
+            taken,
             config.task,
             positive=record.positive,
             gather=model.gather,
@@ -91,27 +96,21 @@ def _learner(inner: Any, config: Config) -> Learner:
         kinds = FromRiver | Tabular | Chain
         if record.weight and isinstance(learner, kinds) and not learner.takes_weight:
             raise no_weights(_name(inner))
-        return _rolling(learner, config, model.window) if model.window else learner
+        if model.window:
+            learner = _rolling(learner, config, model.window)
+        return learner, compilation
     except LearnerError as error:
         raise ConfigError(f"[model]: {error}") from error
 
 
-def _twin(inner: Any, config: Config) -> Any:
-    """Return the compiled twin of an estimator, itself where it has none."""
+def _twin(inner: Any, config: Config) -> tuple[Any, str]:
+    """Return the compiled twin of an estimator, itself where it has none; and tell which."""
     try:
         twin = compiled(seeded(inner, config.seed), config.record.positive, config.record.classes)
-    except NoTwinError:
-        return inner
-    twin.source = inner  # a rolling ensemble fills its open seeds, member by member
-    return twin
-
-
-def _compilation(inner: Any, seed: int) -> str:
-    try:
-        compiled(seeded(inner, seed))
     except NoTwinError as error:
-        return f"not compiled: there is no compiled form of {error}"
-    return "compiled: its twin gives the same answers"
+        return inner, f"not compiled: there is no compiled form of {error}"
+    twin.source = inner  # a rolling ensemble fills its open seeds, member by member
+    return twin, "compiled: its twin gives the same answers"
 
 
 def _inner(config: Config) -> Any:

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from river import linear_model, optim, preprocessing
 
 from learners.base import Classes, Examples, Task
+from learners.checks import predict_learn_resumed
 from learners.compiled.chain import Chain
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError, twin_of
+from learners.digests import digest
 from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
-from tests.twins import agree, cut, indifferent_to_cuts, stream
+from learners.table import Table
+from tests.twins import agree, cuts_of, indifferent_to_cuts, stream
 
 losses, schedulers, initializers = optim.losses, optim.schedulers, optim.initializers
 Logistic, Linear = linear_model.LogisticRegression, linear_model.LinearRegression
@@ -126,10 +129,22 @@ def test_scaling_and_learning_in_one_pass_is_bit_for_bit_the_same(name: str) -> 
     model, rows = MODELS[name], rows_for(MODELS[name], 5)
     stage, last = model.steps.values()
     apart = Chain([twin_of(stage)], twin_of(last), model).predict_learn(rows)
-    together, _ = cut(compiled(model), rows, 1)
+    together, _ = predict_learn_resumed(compiled(model), rows, cuts_of(rows, 1))
     np.testing.assert_array_equal(together.value, apart.value)
     if apart.proba is not None:
         np.testing.assert_array_equal(together.proba, apart.proba)
+
+
+@pytest.mark.parametrize("name", ["logistic plain", "scaled", "scaled, with momentum"])
+def test_the_order_of_the_columns_changes_nothing(name: str) -> None:
+    rows = rows_for(MODELS[name], 6)
+    table = rows.table()
+    dense = np.ascontiguousarray(table.dense[:, ::-1])
+    turned = Table(table.names[::-1], dense, table.categories, table.codes, table.words)
+    other = Examples(turned, rows.op, rows.y, rows.weight, rows.time, rows.classes)
+    one, two = compiled(MODELS[name]), compiled(MODELS[name])
+    np.testing.assert_array_equal(one.predict_learn(rows).proba, two.predict_learn(other).proba)
+    assert digest(one.estimator) == digest(two.estimator)
 
 
 @pytest.mark.parametrize("name", ["plain", "l1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Classes, Examples, Learner, Predictions, Task
+from learners.checks import check_predict_is_pure, check_resumes
 from learners.compiled.pipeline import compiled
-from learners.digests import digest
 from learners.from_river import FromRiver
 
 TOLERANCE = 1e-9
@@ -97,34 +98,14 @@ def same(twin: Predictions, river: Predictions, tolerance: float = TOLERANCE) ->
         np.testing.assert_allclose(twin.proba, river.proba, rtol=tolerance, atol=tolerance)
 
 
-def cut(learner: Learner, rows: Examples, seed: int) -> tuple[Predictions, Learner]:
-    """Answer and learn in random blocks, saved and restored in between."""
-    chance = random.Random(seed)
-    values, probas = [], []
-    start = 0
-    while start < len(rows):
-        end = start + chance.choice([1, 2, 7, 50])
-        answers = learner.predict_learn(rows[start:end])
-        values.append(answers.value)
-        probas.append(answers.proba)
-        state = learner.state()
-        learner = learner.fresh()
-        learner.restore(state)
-        start = end
-    whole = None if probas[0] is None else np.concatenate([p for p in probas if p is not None])
-    return Predictions(np.concatenate(values), whole), learner
-
-
 def indifferent_to_cuts(learner: Learner, rows: Examples, seed: int = 0) -> None:
     """Fail if where a block is cut shows in an answer or in the state, or if asking does."""
-    whole = learner.fresh()
-    answers = whole.predict_learn(rows)
-    parts, resumed = cut(learner.fresh(), rows, seed)
-    np.testing.assert_array_equal(answers.value, parts.value)
-    if answers.proba is not None:
-        np.testing.assert_array_equal(answers.proba, parts.proba)
-    assert digest(whole.estimator) == digest(resumed.estimator)
-    before = digest(whole.estimator)
-    asked = Examples.of(rows.rows, rows.y, rows.classes, PREDICT)
-    whole.predict_learn(asked)
-    assert digest(whole.estimator) == before
+    check_resumes(learner.fresh, rows, cuts_of(rows, seed))
+    check_predict_is_pure(learner.fresh, rows)
+
+
+def cuts_of(rows: Examples, seed: int) -> list[int]:
+    """Return where to cut rows into blocks, some of them of one row."""
+    chance = random.Random(seed)
+    steps = [chance.choice([1, 2, 7, 50]) for _ in range(len(rows))]
+    return list(itertools.accumulate(steps))

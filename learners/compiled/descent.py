@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Floats
 from learners.compiled.flow import Ops
-from learners.compiled.jit import njit
-from learners.compiled.losses import meaning, overflows, slope
+from learners.compiled.jit import inner, njit, part
+from learners.compiled.losses import Loss, meaning, overflows, slope
 from learners.compiled.optimisers import MEMORY, NESTEROV, look_ahead, step
-from learners.compiled.rates import rate
+from learners.compiled.rates import Rate, rate
 
 PLAIN, GENERAL = 1, 3 + MEMORY
 """Numbers that `plain` and `general` keep by column: the weight, then what is named here."""
 _CUT, _KNOWN = 1 + MEMORY, 2 + MEMORY
 
 
-@njit
+class How(NamedTuple):
+    """What the kernels learn by; see `learners.compiled.linear.Settings`."""
+
+    loss: Loss
+    intercept_rate: Rate
+    rate: Rate
+    l1: float
+    l2: float
+    clip: float
+    weight: float
+    rule: tuple[float, ...]
+
+    def numbers(self) -> Floats:
+        """Return it as an array, which a kernel is given quicker than a tuple."""
+        rest = (self.l1, self.l2, self.clip, self.weight)
+        return np.array((*self.loss, *self.intercept_rate, *self.rate, *rest, *self.rule))
+
+
+@part
+def how_of(numbers: Floats) -> How:
+    """Return what `How.numbers` was made of."""
+    n = numbers
+    loss, slow, fast = (int(n[0]), n[1], n[2]), (int(n[3]), n[4], n[5]), (int(n[6]), n[7], n[8])
+    rule = (n[13], n[14], n[15], n[16], n[17], n[18])
+    return How(loss, slow, fast, n[9], n[10], n[11], n[12], rule)
+
+
+@part
 def dot(weights: Floats, matrix: Floats, i: int, intercept: float) -> float:
     """Return the sum of the products over row `i`, without the numbers that are missing."""
     z = 0.0
@@ -28,7 +56,7 @@ def dot(weights: Floats, matrix: Floats, i: int, intercept: float) -> float:
     return z + intercept
 
 
-@njit
+@part
 def answer(i: int, code: int, z: float, value: Floats, proba: Floats) -> None:
     """Fill in the answer to row `i`, and the probabilities of both classes where there are any."""
     p = meaning(code, z)
@@ -38,12 +66,57 @@ def answer(i: int, code: int, z: float, value: Floats, proba: Floats) -> None:
         value[i] = 1.0 if p > 1.0 - p else 0.0
 
 
-@njit
+@part
 def pass_over(i: int, value: Floats, proba: Floats) -> None:
     """Fill in that row `i` has no answer."""
     value[i] = math.nan
     if len(proba):
         proba[i, 0] = proba[i, 1] = 0.0
+
+
+@inner
+def ask(
+    how: How,
+    weights: Floats,
+    intercept: float,
+    x: Floats,
+    place: int,
+    i: int,
+    value: Floats,
+    proba: Floats,
+) -> bool:
+    """Fill in the answer to row `i`, at a place in `x`; return False if it overflows."""
+    z = dot(weights, x, place, intercept)
+    if overflows(how.loss, 0.0, z, False):
+        return False
+    answer(i, how.loss[0], z, value, proba)
+    return True
+
+
+@inner
+def descend(
+    how: How, weights: Floats, totals: Floats, x: Floats, i: int, y: float, weight: float
+) -> bool:
+    """Take a step of SGD by row `i`; return False if it overflows."""
+    z = dot(weights, x, i, totals[0])
+    if overflows(how.loss, y, z, True):
+        return False
+    slant = slope(how.loss, y, z) * weight
+    slant = max(min(slant, how.clip), -how.clip)
+    totals[0] -= rate(how.intercept_rate, totals[1]) * slant
+    lr = rate(how.rate, totals[1])
+    totals[1] += 1.0
+    if how.l2 == 0.0:
+        for j in range(len(weights)):
+            w = weights[j]
+            moved = w - lr * (x[i, j] * slant)
+            weights[j] = moved if x[i, j] == x[i, j] else w
+    else:
+        for j in range(len(weights)):
+            w = weights[j]
+            moved = w - lr * (x[i, j] * slant + how.l2 * w)
+            weights[j] = moved if x[i, j] == x[i, j] else w
+    return True
 
 
 @njit
@@ -60,38 +133,15 @@ def plain(
     proba: Floats,
 ) -> int:
     """Answer and learn by SGD without l1; return the row that overflows, or -1."""
-    code, a, b, l2, clip = int(numbers[0]), numbers[1], numbers[2], numbers[9], numbers[10]
-    slow, slow_a, slow_b = int(numbers[3]), numbers[4], numbers[5]
-    fast, fast_a, fast_b = int(numbers[6]), numbers[7], numbers[8]
-    weights, intercept, steps = values[0], totals[0], totals[1]
+    how, weights = how_of(numbers), values[0]
     for i in range(len(op)):
         if op[i] & PREDICT:
-            z = dot(weights, asked, i, intercept)
-            if overflows(code, a, 0.0, z, False):
+            if not ask(how, weights, totals[0], asked, i, i, value, proba):
                 return i
-            answer(i, code, z, value, proba)
         else:
             pass_over(i, value, proba)
-        if op[i] & LEARN:
-            z = dot(weights, taught, i, intercept)
-            if overflows(code, a, y[i], z, True):
-                return i
-            slant = slope(code, a, b, y[i], z) * weight[i]
-            slant = max(min(slant, clip), -clip)
-            intercept -= rate(slow, slow_a, slow_b, steps) * slant
-            lr = rate(fast, fast_a, fast_b, steps)
-            steps += 1.0
-            if l2 == 0.0:
-                for j in range(len(weights)):
-                    x, w = taught[i, j], weights[j]
-                    moved = w - lr * (x * slant)
-                    weights[j] = moved if x == x else w
-            else:
-                for j in range(len(weights)):
-                    x, w = taught[i, j], weights[j]
-                    moved = w - lr * (x * slant + l2 * w)
-                    weights[j] = moved if x == x else w
-    totals[0], totals[1] = intercept, steps
+        if op[i] & LEARN and not descend(how, weights, totals, taught, i, y[i], weight[i]):
+            return i
     return -1
 
 
@@ -109,43 +159,38 @@ def general(
     proba: Floats,
 ) -> int:
     """Answer and learn by any optimiser and penalty; return the row that overflows, or -1."""
-    code, a, b, l2, clip = int(numbers[0]), numbers[1], numbers[2], numbers[9], numbers[10]
-    slow, slow_a, slow_b = int(numbers[3]), numbers[4], numbers[5]
-    fast, fast_a, fast_b = int(numbers[6]), numbers[7], numbers[8]
-    l1, first, rule = numbers[11], numbers[12], numbers[13:]
+    how = how_of(numbers)
     weights, known, g, clock = values[0], values[_KNOWN], np.empty(values.shape[1]), totals[1:]
     for i in range(len(op)):
         if op[i] & PREDICT:
-            z = dot(weights, asked, i, totals[0])
-            if overflows(code, a, 0.0, z, False):
+            if not ask(how, weights, totals[0], asked, i, i, value, proba):
                 return i
-            answer(i, code, z, value, proba)
         else:
             pass_over(i, value, proba)
         if op[i] & LEARN:
             x = taught[i]
-            if first != 0.0:
+            if how.weight != 0.0:
                 for j in range(len(x)):
                     if x[j] == x[j] and known[j] == 0.0:
-                        known[j], weights[j] = 1.0, first
-            if rule[0] == NESTEROV:
-                look_ahead(rule[1], x, values)
+                        known[j], weights[j] = 1.0, how.weight
+            if how.rule[0] == NESTEROV:
+                look_ahead(how.rule[1], x, values)
             z = dot(weights, taught, i, totals[0])
-            if overflows(code, a, y[i], z, True):
+            if overflows(how.loss, y[i], z, True):
                 return i
-            slant = slope(code, a, b, y[i], z) * weight[i]
-            slant = max(min(slant, clip), -clip)
-            totals[0] -= rate(slow, slow_a, slow_b, totals[1]) * slant
+            slant = slope(how.loss, y[i], z) * weight[i]
+            slant = max(min(slant, how.clip), -how.clip)
+            totals[0] -= rate(how.intercept_rate, totals[1]) * slant
             for j in range(len(x)):
-                g[j] = x[j] * slant + l2 * weights[j]
-            step(rule, rate(fast, fast_a, fast_b, totals[1]), clock, g, values)
-            if l1 != 0.0:
-                totals[3] += l1 * rate(fast, fast_a, fast_b, totals[1])
+                g[j] = x[j] * slant + how.l2 * weights[j]
+            step(how.rule, rate(how.rate, totals[1]), clock, g, values)
+            if how.l1 != 0.0:
+                totals[3] += how.l1 * rate(how.rate, totals[1])
                 _cut_off(x, totals[3], weights, values[_CUT])
     return -1
 
 
-@njit
+@part
 def _cut_off(x: Floats, whole: float, weights: Floats, cut: Floats) -> None:
     """Take the cumulative l1 penalty off (Tsuruoka, Tsujii and Ananiadou, 2009)."""
     for j in range(len(x)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import LEARN, PREDICT
+from learners.compiled.jit import lean
 from learners.errors import LearnerFailedError
 from learners.table import MISSING, Codes, Floats
 
 Ops = NDArray[np.uint8]
+
+HEAD = 32
+"""In so many rows of a block new columns are looked for first."""
 
 UNKNOWN = -2
 """The code of a word that was only asked about, never learned."""
@@ -136,21 +141,25 @@ class Fields:
 
     def match(self, flow: Flow) -> tuple[Floats, Floats]:
         """Return the flow's `asked` and `taught` by own columns; new ones join at the end."""
+        if flow.names != self.names:
+            self._join(flow)
         if flow.names == self.names:
             return flow.asked, flow.taught
-        self._join(flow)
-        pairs = [(self._places[n], j) for j, n in enumerate(flow.names) if n in self._places]
-        asked = _placed(flow.asked, pairs, len(self.names))
-        if flow.taught is flow.asked:
-            return asked, asked
-        return asked, _placed(flow.taught, pairs, len(self.names))
+        theirs = {name: j for j, name in enumerate(flow.names)}
+        places = np.array([theirs.get(name, -1) for name in self.names], np.int64)
+        asked = _placed(flow.asked, places)
+        return asked, asked if flow.taught is flow.asked else _placed(flow.taught, places)
 
     def _join(self, flow: Flow) -> None:
         new = [j for j, name in enumerate(flow.names) if name not in self._places]
         if not new:
             return
-        learned = (flow.op & LEARN) != 0
-        firsts = _first_rows(~np.isnan(flow.taught[:, new]) & learned[:, None])
+        # Most are there from the first row on: then the others need no look.
+        for head in (slice(HEAD), slice(None)):
+            learned = (flow.op[head, None] & LEARN) != 0
+            firsts = _first_rows(~np.isnan(flow.taught[head, new]) & learned)
+            if -1 not in firsts:
+                break
         for name in _in_order(firsts, [flow.names[j] for j in new]):
             self._places[name] = len(self.names)
             self.names.append(name)
@@ -239,8 +248,15 @@ def _in_order(firsts: list[int], names: list[Any]) -> list[Any]:
     return [name for _, _, name in sorted(met, key=lambda first: first[:2])]
 
 
-def _placed(matrix: Floats, pairs: list[tuple[int, int]], width: int) -> Floats:
-    placed = np.full((len(matrix), width), np.nan)
-    for own, theirs in pairs:
-        placed[:, own] = matrix[:, theirs]
+def _placed(matrix: Floats, places: NDArray[np.int64]) -> Floats:
+    placed = np.empty((len(matrix), len(places)))
+    _place(matrix, places, placed)
     return placed
+
+
+@lean
+def _place(matrix: Floats, places: NDArray[np.int64], placed: Floats) -> None:
+    """Fill in the columns at these places, NaN for one at -1; numpy goes by column, not by row."""
+    for i in range(len(matrix)):
+        for j in range(len(places)):
+            placed[i, j] = math.nan if places[j] < 0 else matrix[i, places[j]]

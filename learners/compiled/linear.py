@@ -9,9 +9,9 @@ from river import linear_model, optim
 
 from learners.base import Floats, State, Task
 from learners.compiled.columns import Columns
-from learners.compiled.descent import GENERAL, PLAIN, general, plain
+from learners.compiled.descent import GENERAL, PLAIN, How, general, plain
 from learners.compiled.flow import Flow
-from learners.compiled.losses import is_binary, loss_of
+from learners.compiled.losses import Loss, is_binary, loss_of
 from learners.compiled.optimisers import SGD, Rule, rule_of
 from learners.compiled.rates import Rate, rate_of
 from learners.compiled.twins import NoTwinError, twin
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     """
 
     task: Task
-    loss: tuple[float, float, float]
+    loss: Loss
     rule: Rule
     intercept_rate: Rate
     intercept: float = 0.0
@@ -54,12 +54,10 @@ class Settings(NamedTuple):
         """Whether the weights are all there is to keep: the fastest kernel does."""
         return self.rule.code == SGD and not self.l1 and not self.weight
 
-    def numbers(self) -> Floats:
+    def how(self) -> How:
         """Return what the kernels read."""
-        rule = self.rule
-        penalties = (self.l2, self.clip, self.l1, self.weight)
-        head = (*self.loss, *self.intercept_rate, *rule.rate, *penalties)
-        return np.array((*head, *rule.numbers()))
+        penalties = (self.l1, self.l2, self.clip, self.weight)
+        return How(self.loss, self.intercept_rate, self.rule.rate, *penalties, self.rule.numbers())
 
 
 class GeneralizedLinear:
@@ -80,7 +78,7 @@ class GeneralizedLinear:
         self.settings = settings
         self.task = settings.task
         self.two_classes = settings.task is Task.CLASSIFICATION
-        self.numbers = settings.numbers()
+        self.numbers = settings.how().numbers()
         self._kernel = plain if settings.plain else general
         self.columns = Columns([0.0] * (PLAIN if settings.plain else GENERAL))
         # The intercept; how many steps the optimiser made, and its bound; the sum of l1 so far.

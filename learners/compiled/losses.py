@@ -8,10 +8,12 @@ from typing import Any
 
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.twins import NoTwinError
 
 LOG, HINGE, FOCAL, SQUARED, ABSOLUTE, HUBER, QUANTILE, EPSILON_HINGE, CAUCHY, POISSON = range(10)
+
+Loss = tuple[int, float, float]
 
 _losses = optim.losses
 _CODES: dict[type, tuple[int, Callable[[Any], tuple[float, float]]]] = {
@@ -28,7 +30,7 @@ _CODES: dict[type, tuple[int, Callable[[Any], tuple[float, float]]]] = {
 }
 
 
-def loss_of(loss: Any) -> tuple[float, float, float]:
+def loss_of(loss: Any) -> Loss:
     """Return the code of a river loss and its two parameters.
 
     Raises
@@ -43,15 +45,15 @@ def loss_of(loss: Any) -> tuple[float, float, float]:
     first, second = parameters(loss)
     if code == CAUCHY and first == 0.0:
         raise NoTwinError("the loss Cauchy with C 0")
-    return float(code), float(first), float(second)
+    return code, float(first), float(second)
 
 
-def is_binary(code: float) -> bool:
+def is_binary(code: int) -> bool:
     """Return whether a loss takes 0 and 1 for the target."""
     return code in (LOG, HINGE, FOCAL)
 
 
-@njit
+@part
 def sigmoid(z: float) -> float:
     """Return the logistic function, 0 and 1 beyond 30 as river has it."""
     if z < -30.0:
@@ -61,9 +63,10 @@ def sigmoid(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z))
 
 
-@njit
-def slope(code: int, a: float, b: float, y: float, z: float) -> float:
+@part
+def slope(loss: Loss, y: float, z: float) -> float:
     """Return the derivative of a loss at the raw answer `z`; infinite where river overflows."""
+    code, a, b = loss
     if code == LOG:
         sign, weight = (-1.0, b) if y == 0.0 else (1.0, a)
         margin = z * sign
@@ -98,7 +101,7 @@ def slope(code: int, a: float, b: float, y: float, z: float) -> float:
     return math.exp(z) - y
 
 
-@njit
+@part
 def meaning(code: int, z: float) -> float:
     """Return what a raw answer stands for: a probability, a count or the number itself."""
     if code <= FOCAL:
@@ -106,9 +109,10 @@ def meaning(code: int, z: float) -> float:
     return math.exp(z) if code == POISSON else z
 
 
-@njit
-def overflows(code: int, a: float, y: float, z: float, learning: bool) -> bool:
+@part
+def overflows(loss: Loss, y: float, z: float, learning: bool) -> bool:
     """Return whether Python's arithmetic, and river with it, would raise at a raw answer."""
+    code, a, _ = loss
     if code == POISSON:
         return math.isinf(math.exp(z)) and not math.isinf(z)
     if code == CAUCHY and learning:

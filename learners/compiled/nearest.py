@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from learners.base import LEARN, PREDICT, Floats
 from learners.compiled.flow import Ops
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 
 Columns = tuple[Floats, Floats, Floats]
 Ring = tuple[Floats, Floats, NDArray[np.int64]]
@@ -44,11 +44,11 @@ def classify(
     asked, taught, strangers = columns
     points, targets, learned = ring
     neighbors, power, weighted, softmax, known = parameters
-    distances = np.empty(points.shape[1])
+    distances, zeros = np.empty(points.shape[1]), np.zeros(points.shape[1])
     near, least = np.empty(neighbors, np.int64), np.empty(neighbors)
     for i in range(len(op)):
         if op[i] & PREDICT and known > 0:
-            if not _measure(asked[i], strangers[i], points, learned[0], power, distances):
+            if not _measure(asked[i], strangers[i], points, zeros, learned[0], power, distances):
                 return i
             found = _nearest(distances, learned[0], power == 2.0, near, least)
             if least[0] == 0.0:
@@ -87,13 +87,15 @@ def regress(
     asked, taught, strangers = columns
     points, targets, learned = ring
     neighbors, power, way = parameters
-    distances = np.empty(points.shape[1])
+    distances, zeros = np.empty(points.shape[1]), np.zeros(points.shape[1])
     near, least = np.empty(neighbors, np.int64), np.empty(neighbors)
     for i in range(len(op)):
         if op[i] & PREDICT:
             value[i] = 0.0
             if learned[0] > 0:
-                if not _measure(asked[i], strangers[i], points, learned[0], power, distances):
+                if not _measure(
+                    asked[i], strangers[i], points, zeros, learned[0], power, distances
+                ):
                     return i
                 found = _nearest(distances, learned[0], power == 2.0, near, least)
                 value[i] = _one_of(targets, near, least, found, way)
@@ -102,7 +104,7 @@ def regress(
     return -1
 
 
-@njit
+@part
 def _share(votes: Floats, known: int, softmax: bool) -> bool:
     """Turn votes into probabilities; return False if they sum to 0."""
     if softmax:
@@ -119,7 +121,7 @@ def _share(votes: Floats, known: int, softmax: bool) -> bool:
     return total != 0.0
 
 
-@njit
+@part
 def _put(x: Floats, y: float, points: Floats, targets: Floats, learned: NDArray[np.int64]) -> None:
     """Put a row in the place of the oldest."""
     place = learned[0] % len(targets)
@@ -129,9 +131,15 @@ def _put(x: Floats, y: float, points: Floats, targets: Floats, learned: NDArray[
     learned[0] += 1
 
 
-@njit
+@part
 def _measure(
-    x: Floats, strangers: Floats, points: Floats, learned: int, power: float, distances: Floats
+    x: Floats,
+    strangers: Floats,
+    points: Floats,
+    zeros: Floats,
+    learned: int,
+    power: float,
+    distances: Floats,
 ) -> bool:
     """Write the distance of x to each point, squared if the power is 2.
 
@@ -151,7 +159,7 @@ def _measure(
             _add(0.0, points[j], size, power, distances)
     for s in range(len(strangers)):
         if strangers[s] == strangers[s]:
-            _add(strangers[s], np.zeros(size), size, power, distances)
+            _add(strangers[s], zeros, size, power, distances)
     if power not in (1.0, 2.0):
         for w in range(size):
             distances[w] = distances[w] ** (1.0 / power)
@@ -160,7 +168,7 @@ def _measure(
     return True
 
 
-@njit
+@part
 def _add(x: float, column: Floats, size: int, power: float, distances: Floats) -> None:
     """Add a field's part of the distances; over a column the compiler does several at once."""
     if power == 2.0:
@@ -174,7 +182,7 @@ def _add(x: float, column: Floats, size: int, power: float, distances: Floats) -
             distances[w] += abs(x - column[w]) ** power
 
 
-@njit
+@part
 def _nearest(
     distances: Floats, learned: int, squared: bool, near: NDArray[np.int64], least: Floats
 ) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.rates import Rate, rate_of
 from learners.compiled.twins import NoTwinError
 from learners.table import Floats
@@ -97,7 +97,7 @@ def rule_of(optimizer: Any) -> Rule:
             raise NoTwinError(f"the optimizer {type(optimizer).__name__} with {name} {value!r}")
     parameters = (*values, *[0.0] * (4 - len(values)))
     if code == FTRL:
-        return Rule(code, parameters, (0.0, 0.0, 0.0), rated=False)
+        return Rule(code, parameters, (0, 0.0, 0.0), rated=False)
     rate = rate_of(optimizer.lr)
     if code == ADABOUND:
         if optimizer.base_lr == 0.0:
@@ -106,7 +106,7 @@ def rule_of(optimizer: Any) -> Rule:
     return Rule(code, parameters, rate)
 
 
-@njit
+@part
 def look_ahead(rho: float, x: Floats, values: Floats) -> None:
     """Move the weights of the features in a row to where Nesterov's momentum looks for them."""
     for j in range(len(x)):
@@ -114,8 +114,8 @@ def look_ahead(rho: float, x: Floats, values: Floats) -> None:
             values[0, j] -= rho * values[1, j]
 
 
-@njit
-def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> None:
+@part
+def step(rule: tuple[float, ...], lr: float, clock: Floats, g: Floats, values: Floats) -> None:
     """Move the weights by the gradient of one row.
 
     Parameters
@@ -167,10 +167,10 @@ def step(rule: Floats, lr: float, clock: Floats, g: Floats, values: Floats) -> N
         _adaptive_moments(code, rule, lr, clock, g, w, m, v, top)
 
 
-@njit
+@part
 def _adaptive_moments(
     code: int,
-    rule: Floats,
+    rule: tuple[float, ...],
     lr: float,
     clock: Floats,
     g: Floats,
@@ -212,7 +212,7 @@ def _adaptive_moments(
             w[j] -= lr * ahead / (math.sqrt(v[j] / bias_2) + eps)
 
 
-@njit
+@part
 def _follow_the_leader(
     alpha: float,
     beta: float,

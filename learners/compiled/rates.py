@@ -7,12 +7,12 @@ from typing import Any
 
 from river import optim
 
-from learners.compiled.jit import njit
+from learners.compiled.jit import part
 from learners.compiled.twins import NoTwinError
 
 CONSTANT, INVERSE, OPTIMAL = range(3)
 
-Rate = tuple[float, float, float]
+Rate = tuple[int, float, float]
 
 
 def rate_of(scheduler: Any) -> Rate:
@@ -25,17 +25,18 @@ def rate_of(scheduler: Any) -> Rate:
     """
     kind = type(scheduler)
     if kind is optim.schedulers.Constant:
-        return float(CONSTANT), float(scheduler.learning_rate), 0.0
+        return CONSTANT, float(scheduler.learning_rate), 0.0
     if kind is optim.schedulers.InverseScaling:
-        return float(INVERSE), float(scheduler.learning_rate), float(scheduler.power)
+        return INVERSE, float(scheduler.learning_rate), float(scheduler.power)
     if kind is optim.schedulers.Optimal:
-        return float(OPTIMAL), float(scheduler.alpha), float(scheduler.t0)
+        return OPTIMAL, float(scheduler.alpha), float(scheduler.t0)
     raise NoTwinError(f"the scheduler {kind.__name__}")
 
 
-@njit
-def rate(code: int, a: float, b: float, steps: float) -> float:
+@part
+def rate(schedule: Rate, steps: float) -> float:
     """Return the learning rate after so many steps."""
+    code, a, b = schedule
     if code == CONSTANT:
         return a
     if code == INVERSE:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from learners.base import LEARN, PREDICT, Floats, State
-from learners.compiled.descent import answer, dot, pass_over
+from learners.compiled.descent import ask, descend, how_of, pass_over
 from learners.compiled.flow import Flow, Ops
 from learners.compiled.jit import njit
 from learners.compiled.linear import GeneralizedLinear, check
-from learners.compiled.losses import overflows, slope
-from learners.compiled.rates import rate
-from learners.compiled.scaling import Scaler, standardise
+from learners.compiled.scaling import Scaler, learn, scale, standardise
 
 
 class ScaledLinear:
@@ -44,19 +42,23 @@ class ScaledLinear:
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""
-        scaler, model = self.scaler.columns, self.model
-        if not flow.names == scaler.names == model.columns.names:
-            return model.run(self.scaler.run(flow), classes)
         flow.only_numbers("a scaler")
+        model, scaler = self.model, self.scaler.columns
+        names, asked, taught, moments = scaler.match_all(flow)
+        flow = flow.numbers(names, asked, taught)
+        model.columns.match(flow)
+        if not names == scaler.names == model.columns.names:
+            # There is a column that was only asked about: the scaler makes a number of it.
+            return model.run(self.scaler.run(flow), classes)
         value = np.empty(len(flow.op))
         proba = np.empty((len(flow.op), 2)) if self.two_classes else np.empty((0, 2))
         failed = _scaled(
-            flow.asked,
-            flow.taught,
+            asked,
+            taught,
             flow.op,
             flow.y,
             flow.weight,
-            scaler.values,
+            moments,
             model.numbers,
             model.columns.values,
             model.totals,
@@ -95,53 +97,19 @@ def _scaled(
     proba: Floats,
 ) -> int:
     """Do what `standardise` and then `plain` do, in the same order by row."""
+    how = how_of(numbers)
     count, mean, variance = moments[0], moments[1], moments[2]
     by = np.where(variance > 0.0, 1.0 / np.sqrt(variance), 0.0)
-    code, a, b, l2, clip = int(numbers[0]), numbers[1], numbers[2], numbers[9], numbers[10]
-    slow, slow_a, slow_b = int(numbers[3]), numbers[4], numbers[5]
-    fast, fast_a, fast_b = int(numbers[6]), numbers[7], numbers[8]
-    weights, intercept, steps = values[0], totals[0], totals[1]
-    scaled = np.empty((1, len(mean)))
+    weights, scaled = values[0], np.empty((1, len(by)))
     for i in range(len(op)):
         if op[i] & PREDICT:
-            for j in range(len(mean)):
-                scaled[0, j] = (asked[i, j] - mean[j]) * by[j]
-            z = dot(weights, scaled, 0, intercept)
-            if overflows(code, a, 0.0, z, False):
+            scale(asked, i, mean, by, scaled, 0)
+            if not ask(how, weights, totals[0], scaled, 0, i, value, proba):
                 return i
-            answer(i, code, z, value, proba)
         else:
             pass_over(i, value, proba)
         if op[i] & LEARN:
-            for j in range(len(mean)):
-                x, before, spread = taught[i, j], mean[j], variance[j]
-                there = x == x
-                times = count[j] + (1.0 if there else 0.0)
-                middle = before + (x - before) / times
-                middle = middle if there else before
-                wider = spread + ((x - before) * (x - middle) - spread) / times
-                spread = wider if there else spread
-                inverse = 1.0 / np.sqrt(spread)
-                inverse = inverse if spread > 0.0 else 0.0
-                count[j], mean[j], variance[j], by[j] = times, middle, spread, inverse
-                scaled[0, j] = (x - middle) * inverse
-            z = dot(weights, scaled, 0, intercept)
-            if overflows(code, a, y[i], z, True):
+            learn(taught, i, count, mean, variance, by, scaled, 0)
+            if not descend(how, weights, totals, scaled, 0, y[i], weight[i]):
                 return i
-            slant = slope(code, a, b, y[i], z) * weight[i]
-            slant = max(min(slant, clip), -clip)
-            intercept -= rate(slow, slow_a, slow_b, steps) * slant
-            lr = rate(fast, fast_a, fast_b, steps)
-            steps += 1.0
-            if l2 == 0.0:
-                for j in range(len(weights)):
-                    x, w = scaled[0, j], weights[j]
-                    moved = w - lr * (x * slant)
-                    weights[j] = moved if x == x else w
-            else:
-                for j in range(len(weights)):
-                    x, w = scaled[0, j], weights[j]
-                    moved = w - lr * (x * slant + l2 * w)
-                    weights[j] = moved if x == x else w
-    totals[0], totals[1] = intercept, steps
     return -1

@@ -11,7 +11,7 @@ from river import preprocessing
 from learners.base import LEARN, PREDICT, Floats, State
 from learners.compiled.columns import Columns
 from learners.compiled.flow import Flow, Ops
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, sewn
 from learners.compiled.twins import NoTwinError, twin
 
 
@@ -83,33 +83,58 @@ def _max_abs(estimator: preprocessing.MaxAbsScaler) -> Scaler:
 # at once. A missing number, which is NaN, changes nothing and stays one.
 
 
+@sewn
+def learn(
+    taught: Floats,
+    i: int,
+    count: Floats,
+    mean: Floats,
+    variance: Floats,
+    by: Floats,
+    scaled: Floats,
+    place: int,
+) -> None:
+    """Learn row `i` by Welford's moments (Technometrics, 1962), and write it down scaled.
+
+    No spread at all gives 0.
+    """
+    for j in range(len(mean)):
+        x, before, spread = taught[i, j], mean[j], variance[j]
+        there = x == x
+        times = count[j] + (1.0 if there else 0.0)
+        share = 1.0 / times
+        middle = before + (x - before) * share
+        middle = middle if there else before
+        wider = spread + ((x - before) * (x - middle) - spread) * share
+        spread = wider if there else spread
+        inverse = 1.0 / np.sqrt(spread)
+        inverse = inverse if spread > 0.0 else 0.0
+        count[j], mean[j], variance[j], by[j] = times, middle, spread, inverse
+        scaled[place, j] = (x - middle) * inverse
+
+
+@sewn
+def scale(asked: Floats, i: int, mean: Floats, by: Floats, scaled: Floats, place: int) -> None:
+    """Write down row `i` scaled by what is known."""
+    for j in range(len(mean)):
+        scaled[place, j] = (asked[i, j] - mean[j]) * by[j]
+
+
 @njit
 def standardise(
     x_asked: Floats, x_taught: Floats, op: Ops, values: Floats, asked: Floats, taught: Floats
 ) -> None:
-    """Learn by Welford's moments (Technometrics, 1962); no spread at all gives 0."""
+    """Scale by mean and deviation."""
     count, mean, variance = values[0], values[1], values[2]
     # One over the deviation: a division less for each number, at a rounding more.
     by = np.where(variance > 0.0, 1.0 / np.sqrt(variance), 0.0)
     for i in range(len(op)):
         if op[i] & PREDICT:
-            for j in range(len(mean)):
-                asked[i, j] = (x_asked[i, j] - mean[j]) * by[j]
+            scale(x_asked, i, mean, by, asked, i)
         else:
             asked[i] = math.nan
         if op[i] & LEARN:
-            for j in range(len(mean)):
-                x, before, spread = x_taught[i, j], mean[j], variance[j]
-                there = x == x
-                times = count[j] + (1.0 if there else 0.0)
-                middle = before + (x - before) / times
-                middle = middle if there else before
-                wider = spread + ((x - before) * (x - middle) - spread) / times
-                spread = wider if there else spread
-                inverse = 1.0 / np.sqrt(spread)
-                inverse = inverse if spread > 0.0 else 0.0
-                count[j], mean[j], variance[j], by[j] = times, middle, spread, inverse
-                taught[i, j] = (x - middle) * inverse
+            learn(x_taught, i, count, mean, variance, by, taught, i)
         else:
             taught[i] = math.nan
 

@@ -11,9 +11,9 @@ from river import linear_model, optim
 from learners.base import LEARN, PREDICT, Floats, Label, State, Task
 from learners.compiled.descent import dot
 from learners.compiled.flow import Fields, Flow, Ops
-from learners.compiled.jit import njit
+from learners.compiled.jit import njit, part
 from learners.compiled.optimisers import MEMORY, NESTEROV, Rule, look_ahead, rule_of, step
-from learners.compiled.rates import rate
+from learners.compiled.rates import Rate, rate
 from learners.compiled.twins import NoTwinError, twin
 
 _CLOSE = 1e-15
@@ -42,7 +42,6 @@ class SoftmaxRegression:
 
     def __init__(self, rule: Rule, l2: float, class_weight: dict[Label, float]) -> None:
         self.rule, self.l2, self.class_weight = rule, l2, class_weight
-        self._numbers = np.array((l2, *rule.rate, *rule.numbers()))
         self._fields = Fields()
         self._values = np.zeros((0, 1 + MEMORY, 0))
         # By class: how many steps its optimiser made, and its bound.
@@ -60,7 +59,9 @@ class SoftmaxRegression:
             taught,
             flow.op,
             flow.y,
-            self._numbers,
+            self.l2,
+            self.rule.rate,
+            self.rule.numbers(),
             np.array([float(self.class_weight.get(label, 1.0)) for label in flow.labels]),
             known,
             self._values,
@@ -113,7 +114,9 @@ def _softmax(
     taught: Floats,
     op: Ops,
     y: Floats,
-    numbers: Floats,
+    l2: float,
+    schedule: Rate,
+    rule: tuple[float, ...],
     class_weight: Floats,
     known: int,
     values: NDArray[np.float64],
@@ -122,7 +125,6 @@ def _softmax(
     proba: Floats,
 ) -> None:
     """Answer and learn; codes of classes are in the order in which they were first learned."""
-    l2, code, a, b, rule = numbers[0], int(numbers[1]), numbers[2], numbers[3], numbers[4:]
     chances, g = np.zeros(len(values)), np.empty(values.shape[2])
     for i in range(len(op)):
         value[i] = math.nan
@@ -147,10 +149,10 @@ def _softmax(
                 slope *= class_weight[k]
                 for j in range(len(g)):
                     g[j] = taught[i, j] * slope + l2 * values[k, 0, j]
-                step(rule, rate(code, a, b, clocks[k, 0]), clocks[k], g, values[k])
+                step(rule, rate(schedule, clocks[k, 0]), clocks[k], g, values[k])
 
 
-@njit
+@part
 def _chances(
     matrix: Floats, i: int, known: int, values: NDArray[np.float64], chances: Floats
 ) -> None:
