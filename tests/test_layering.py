@@ -24,7 +24,7 @@ CONCRETE = {
     "stream.store_embedded",
     "stream.bucket",
 }
-WIRING = {"stream.log_kinds", "stream.store_kinds", "stream.vault_kinds"}
+WIRING = {"stream.log_kinds", "stream.kafka_kinds", "stream.store_kinds", "stream.vault_kinds"}
 # What an outside system brings with it: none of it is known to what learns.
 OUTSIDE = {"kafka", "redis", "sqlite3", "socket", "time", "datetime", "pathlib", "threading"}
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).glob("**/*.py"))]

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from river import tree
 
+from learners.compiled.care import Care
 from learners.compiled.chain import Chain, Model
 from learners.compiled.grove import Grove
 from learners.compiled.rules import (
@@ -15,10 +16,8 @@ from learners.compiled.rules import (
     BY_MAJORITY,
     GAIN,
     GINI,
-    RIVERS,
     Rules,
 )
-from learners.compiled.trees import Care
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 
@@ -141,7 +140,7 @@ def river_rules(estimator: Any) -> Rules:
     if estimator.split_criterion not in CRITERIA:
         raise NoTwinError(f"{name} with split_criterion={estimator.split_criterion!r}")
     return Rules(
-        convention=RIVERS,
+        rivers=True,
         answer=ANSWERS[answer],
         criterion=CRITERIA[estimator.split_criterion],
         grace=float(estimator.grace_period),

@@ -27,7 +27,7 @@ from unittest import mock
 
 from learners.base import State
 from learners.digests import digest
-from stream import app, cli, courier, log_kinds, manifest, replay, session, vault_kinds
+from stream import app, cli, courier, kafka_kinds, manifest, replay, session, vault_kinds
 from stream.checkpoint import Checkpoints
 from stream.config import Config, load
 from stream.errors import PartitionsRevokedError
@@ -203,7 +203,9 @@ def doubles(death: Death, pace: float = 0.0, silence: float = SILENCE_SECONDS) -
         ),
         mock.patch.object(app, "QUIET_TRIES", 1),  # who stands by says so at once
         mock.patch.object(app, "open_store", lambda given: DyingStore(open_store(given), death)),
-        mock.patch.object(log_kinds, "ProcessLog", functools.partial(ProcessLog, silence=silence)),
+        mock.patch.object(
+            kafka_kinds, "ProcessLog", functools.partial(ProcessLog, silence=silence)
+        ),
     ):
         yield
 
