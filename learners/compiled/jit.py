@@ -51,7 +51,6 @@ def sewn(function: Kernel) -> Kernel:
 
 _PART = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "_nrt": False,
     "no_cpython_wrapper": True,

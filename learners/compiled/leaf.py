@@ -25,6 +25,7 @@ from learners.compiled.pool import (
     LOW,
     MAJORITY,
     MEAN,
+    NOBODY,
     NUMBERS,
     SCALE,
     SPREAD,
@@ -60,6 +61,8 @@ SURPRISE = 10.0
 # Beyond it lies only the square of a distance from what was the one value, by EXACT.
 ODD = 1e200
 BY_COUNT, BY_LIKELIHOOD, SIZE, SPEAKS = range(4)
+# When it splits: how many branches.
+BRANCHES = SPEAKS
 
 
 class Look(NamedTuple):
@@ -298,7 +301,7 @@ def learn(
             pool.mass[leaf, MAJORITY] += w
         if look.whole[BEST, BY_LIKELIHOOD] == kind:
             pool.mass[leaf, BAYES] += w
-    last, entry = -1, pool.node[leaf, HEAD]
+    last, entry = NOBODY, pool.node[leaf, HEAD]
     while entry >= 0 and pool.entry[entry, CLASS] != kind:
         last, entry = entry, pool.entry[entry, AFTER]
     if entry < 0:

@@ -35,7 +35,9 @@ EXACT = 1e300
 # Columns of `cell`.
 VALUE, FOLLOWING = range(2)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
-NODES, ENTRIES, STATS, CELLS = range(4)
+# As numbers of NumPy they are one type to the compiler, which makes a function anew for each literal.
+NODES, ENTRIES, STATS, CELLS = np.arange(4)
+NOBODY = np.int64(-1)
 
 
 class Pool(NamedTuple):
@@ -143,10 +145,11 @@ def take(pool: Pool, kind: int) -> int:
     """Return a free row of this kind; the caller has seen that there is one."""
     if pool.used[4 + kind] > 0:
         pool.used[4 + kind] -= 1
-        return int(pool.spare[kind, pool.used[4 + kind]])
-    row = pool.used[kind]
+        last: int = pool.spare[kind, pool.used[4 + kind]]
+        return last
+    row: int = pool.used[kind]
     pool.used[kind] += 1
-    return int(row)
+    return row
 
 
 @part
@@ -159,12 +162,13 @@ def give(pool: Pool, kind: int, row: int) -> None:
 @part
 def has_room(pool: Pool, nodes: int, entries: int, stats: int, cells: int) -> bool:
     """Say whether so many rows are free."""
-    return bool(
+    fits: bool = (
         pool.node.shape[0] - pool.used[NODES] + pool.used[4 + NODES] >= nodes
         and pool.entry.shape[0] - pool.used[ENTRIES] + pool.used[4 + ENTRIES] >= entries
         and pool.stat.shape[0] - pool.used[STATS] + pool.used[4 + STATS] >= stats
         and pool.cell.shape[0] - pool.used[CELLS] + pool.used[4 + CELLS] >= cells
     )
+    return fits
 
 
 @part
@@ -213,11 +217,10 @@ def new_stat(pool: Pool) -> int:
 
 
 @part
-def forget(pool: Pool, leaf: int, inherited: bool) -> None:
-    """Give back a leaf's statistics and, if told so, the weights of its classes too."""
+def forget(pool: Pool, leaf: int) -> None:
+    """Give back a leaf's statistics."""
     entry = pool.node[leaf, HEAD]
     while entry >= 0:
-        after = pool.entry[entry, AFTER]
         stat = pool.entry[entry, STAT]
         if stat >= 0:
             for j in range(pool.cells.shape[1]):
@@ -228,11 +231,18 @@ def forget(pool: Pool, leaf: int, inherited: bool) -> None:
                     cell = following
             give(pool, STATS, stat)
             pool.entry[entry, STAT] = -1
-        if inherited:
-            give(pool, ENTRIES, entry)
-        entry = after
-    if inherited:
-        pool.node[leaf, HEAD] = -1
+        entry = pool.entry[entry, AFTER]
+
+
+@part
+def clear(pool: Pool, leaf: int) -> None:
+    """Give back a leaf's statistics and the weights of its classes."""
+    forget(pool, leaf)
+    entry = pool.node[leaf, HEAD]
+    while entry >= 0:
+        give(pool, ENTRIES, entry)
+        entry = pool.entry[entry, AFTER]
+    pool.node[leaf, HEAD] = -1
 
 
 @part
@@ -252,6 +262,6 @@ def fell(pool: Pool, root: int) -> None:
             node = child
             continue
         if kind < NUMBER:
-            forget(pool, node, True)
-        give(pool, NODES, node)
+            clear(pool, node)
+        give(pool, NODES, np.int32(node))
         node = pool.node[node, PARENT]

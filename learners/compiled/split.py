@@ -7,6 +7,7 @@ import math
 from learners.compiled.jit import inner, part
 from learners.compiled.leaf import (
     BEST,
+    BRANCHES,
     COLUMNS,
     FOUND,
     KEYS,
@@ -16,7 +17,6 @@ from learners.compiled.leaf import (
     PRIORS,
     SINCE,
     SIZE,
-    SPEAKS,
     STATS_OF,
     SUMS,
     TOTAL,
@@ -43,6 +43,7 @@ from learners.compiled.pool import (
     MAJORITY,
     MEAN,
     NEXT,
+    NOBODY,
     NODES,
     NUMBER,
     NUMBERS,
@@ -56,6 +57,7 @@ from learners.compiled.pool import (
     WORDS,
     Pool,
     Whole,
+    clear,
     forget,
     new_entry,
     new_leaf,
@@ -74,7 +76,7 @@ def due(pool: Pool, rules: Rules, leaf: int, look: Look) -> bool:
     if pool.node[leaf, KIND] != LEAF:
         return False
     if pool.node[leaf, DEPTH] >= rules.depth:
-        forget(pool, leaf, False)
+        forget(pool, leaf)
         pool.node[leaf, KIND] = ASLEEP
         return False
     total, mixed, n = 0.0, 0, 0
@@ -91,7 +93,8 @@ def due(pool: Pool, rules: Rules, leaf: int, look: Look) -> bool:
         return False
     pool.mass[leaf, TRIED] = total
     look.whole[BEST, SIZE], look.real[TOTAL, 0] = n, total
-    return bool(mixed >= 2 and pool.used[NODES] - pool.used[4 + NODES] < rules.nodes)
+    splits: bool = mixed >= 2 and pool.used[NODES] - pool.used[4 + NODES] < rules.nodes
+    return splits
 
 
 @part
@@ -114,7 +117,7 @@ def grow(
     n, total, most = look.whole[BEST, SIZE], look.real[TOTAL, 0], 0.0
     for e in range(n):
         most = max(most, look.real[PRIORS, e])
-    column, merit, second, cut, candidates = -1, -math.inf, -math.inf, 0.0, 1
+    column, merit, second, cut, candidates = NOBODY, -math.inf, -math.inf, 0.0, 1
     if most / total <= rules.share:
         entropy = _entropy(look.real[PRIORS], n)
         candidates = int(rules.preprune)
@@ -125,11 +128,12 @@ def grow(
             if j < d:
                 worth, point = _of_number(pool, rules, j, entropy, look)
             else:
-                worth = _of_words(pool, rules, j - d, entropy, ranks, look)
+                _spread(pool, j - d, ranks, look)
+                worth = _merit(rules, entropy, look)
             candidates += 1
             if worth >= merit:
                 second, merit, cut = merit, worth, point
-                column = -1 if j < d and worth == -math.inf else j
+                column = NOBODY if j < d and worth == -math.inf else j
             elif worth > second:
                 second = worth
     if rules.convention != RIVERS and merit == -math.inf:
@@ -141,7 +145,7 @@ def grow(
             return
     if column < 0:
         # River stops such a leaf and, in the same step, lets it begin anew.
-        forget(pool, leaf, False)
+        forget(pool, leaf)
         return
     _arrange(pool, column, d, labels, look)
     if column < d:
@@ -201,8 +205,9 @@ def _entropy(weights: Floats, n: int) -> float:
 
 
 @part
-def _merit(rules: Rules, entropy: float, branches: int, look: Look) -> float:
+def _merit(rules: Rules, entropy: float, look: Look) -> float:
     """Return what a split into `look.parts` is worth."""
+    branches = look.whole[BEST, BRANCHES]
     parts, sums, total, large, n = look.parts, look.real[SUMS], 0.0, 0, look.whole[BEST, SIZE]
     for b in range(branches):
         sums[b] = 0.0
@@ -247,7 +252,7 @@ def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> 
         cut = low + step * (i + 1)
         if low < cut < high:
             _cut(stat, j, cut, rules.half, look)
-            merit = _merit(rules, entropy, 2, look)
+            merit = _merit(rules, entropy, look)
             if merit > best:
                 best, point = merit, cut
     return best, point
@@ -257,6 +262,7 @@ def _of_number(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> 
 def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
     """Say what each class weighs up to a threshold and beyond it, by its Gaussian."""
     parts = look.parts
+    look.whole[BEST, BRANCHES] = 2
     for e in range(look.whole[BEST, SIZE]):
         s = look.whole[STATS_OF, look.whole[ORDER, e]]
         parts[0, e] = parts[1, e] = ABSENT
@@ -278,15 +284,8 @@ def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
 
 
 @part
-def _of_words(pool: Pool, rules: Rules, j: int, entropy: float, ranks: Codes, look: Look) -> float:
-    """Return the merit of the split by a category into a branch for each word."""
-    branches = _spread(pool, j, ranks, look)
-    return _merit(rules, entropy, branches, look)
-
-
-@part
-def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
-    """Say what each class weighs by word, words in sorted order; return how many there are."""
+def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> None:
+    """Say what each class weighs by word, words in sorted order."""
     n, found, place = 0, look.whole[FOUND], look.whole[PLACE]
     place[:] = -1
     for e in range(look.whole[BEST, SIZE]):
@@ -312,8 +311,7 @@ def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> int:
         while cell >= 0:
             look.parts[place[pool.cell[cell, VALUE]], e] = pool.tally[cell]
             cell = pool.cell[cell, FOLLOWING]
-    look.whole[BEST, SPEAKS] = n
-    return n
+    look.whole[BEST, BRANCHES] = n
 
 
 @part
@@ -321,13 +319,12 @@ def _branch(
     pool: Pool, rules: Rules, leaf: int, column: int, d: int, cut: float, look: Look
 ) -> None:
     """Turn a leaf into a branch with a leaf for each row of `look.parts`."""
-    branches = 2 if column < d else look.whole[BEST, SPEAKS]
     field = column if column < d else column - d
     if rules.columns != ALL:
         field = pool.slot[leaf, column if column < d else pool.node[leaf, NUMBERS] + column - d]
-    forget(pool, leaf, True)
-    last = -1
-    for b in range(branches):
+    clear(pool, leaf)
+    last = NOBODY
+    for b in range(look.whole[BEST, BRANCHES]):
         child = new_leaf(pool, leaf)
         if rules.handed_down:
             for j in range(pool.slot.shape[1]):
@@ -359,7 +356,7 @@ def _branch(
 @part
 def _inherit(pool: Pool, rules: Rules, child: int, b: int, look: Look) -> None:
     """Give a new leaf the classes of its branch."""
-    tail, total = -1, 0.0
+    tail, total = NOBODY, 0.0
     for e in range(look.whole[BEST, SIZE]):
         if look.parts[b, e] >= 0.0:
             kind = look.whole[KINDS, look.whole[ORDER, e]]

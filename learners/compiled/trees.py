@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from learners.base import LEARN, PREDICT
 from learners.compiled.alarm import note
 from learners.compiled.chance import Seeds, poisson
@@ -35,6 +37,7 @@ from learners.compiled.pool import (
     KIND,
     LEFT,
     NEXT,
+    NOBODY,
     NUMBER,
     NUMBERS,
     PARENT,
@@ -168,7 +171,7 @@ def run(
                 elif not op & LEARN or w <= 0.0 or (visit == BEHIND and root < 0):
                     break
                 elif root < 0:
-                    root = new_leaf(pool, -1)
+                    root = new_leaf(pool, NOBODY)
                     stand.roots[t, 0] = root
                 x = rows.asked if visit == ANSWER else rows.taught
                 if visit != FRONT or strayed or not rows.same:
@@ -234,7 +237,7 @@ def _watch(pool: Pool, care: Care, stand: Stand, t: int, wrong: bool) -> bool:
     ):
         if behind >= 0:
             fell(pool, behind)
-        behind = new_leaf(pool, -1)
+        behind = new_leaf(pool, NOBODY)
         stand.roots[t, 1] = behind
         stand.alarms[t, 0] = 0
     changed = note(stand.alarms[t, 1], int(wrong), care.drift_delta, care.rises)
@@ -243,7 +246,7 @@ def _watch(pool: Pool, care: Care, stand: Stand, t: int, wrong: bool) -> bool:
         if behind >= 0:
             stand.alarms[t, 0] = 0
         else:
-            behind = new_leaf(pool, -1)
+            behind = new_leaf(pool, NOBODY)
         stand.roots[t, 0] = behind
         stand.roots[t, 1] = -1
         stand.alarms[t, 1] = 0
@@ -261,7 +264,7 @@ def _replace_worst(pool: Pool, stand: Stand) -> None:
             worst, most = t, ones / width
     if worst >= 0:
         fell(pool, stand.roots[worst, 0])
-        stand.roots[worst, 0] = new_leaf(pool, -1)
+        stand.roots[worst, 0] = new_leaf(pool, NOBODY)
         stand.alarms[worst, 1] = 0
 
 
@@ -303,8 +306,8 @@ def _reach(
 @part
 def _usual(pool: Pool, rules: Rules, node: int) -> int:
     """Return the child that learned most."""
-    best, most = -1, -math.inf
-    child = pool.node[node, LEFT]
+    best, most = NOBODY, -math.inf
+    child = np.int64(pool.node[node, LEFT])
     while child >= 0:
         weight = _weight(pool, child) if rules.convention == RIVERS else pool.mass[child, SEEN]
         if weight > most:
@@ -328,11 +331,11 @@ def _weight(pool: Pool, top: int) -> float:
         while entry >= 0:
             total += pool.prior[entry]
             entry = pool.entry[entry, AFTER]
-        sibling = -1
+        sibling = NOBODY
         while sibling < 0:
             if node == top:
                 return total
-            parent = pool.node[node, PARENT]
+            parent = np.int64(pool.node[node, PARENT])
             pool.mass[parent, SEEN] += total
             sibling = _next(pool, parent, node)
             if sibling < 0:
@@ -345,8 +348,10 @@ def _weight(pool: Pool, top: int) -> float:
 def _next(pool: Pool, parent: int, child: int) -> int:
     """Return the child after this one, -1 after the last."""
     if pool.node[parent, KIND] == WORDS:
-        return int(pool.node[child, NEXT])
-    return int(pool.node[parent, RIGHT]) if child == pool.node[parent, LEFT] else -1
+        sibling: int = pool.node[child, NEXT]
+    else:
+        sibling = pool.node[parent, RIGHT] if child == pool.node[parent, LEFT] else -1
+    return sibling
 
 
 @lean
