@@ -13,7 +13,7 @@ from learners.compiled.pool import Whole
 # width a change is looked for: all as in MOA and river.
 MOST, LEVELS, CLOCK, SHORTEST, LEAST = 5, 48, 32, 10, 5
 # The last row: width, ones in the window, updates, levels in use.
-WIDTH, ONES, TICKS, USED = range(4)
+WIDTH, ONES, TICKS, USED = np.arange(4)
 
 
 def alarms(*shape: int) -> Whole:

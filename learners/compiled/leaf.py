@@ -48,19 +48,19 @@ HALF_LOG_PI = 0.5 * math.log(math.pi)
 # Rows of `Look.real`: the row's numbers in the columns that the leaf looks at; by entry the
 # weight of the class, the log of its likelihood, its probability; the weight of all classes; by
 # branch the sum of `parts`.
-ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = range(6)
+ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = np.arange(6)
 # Rows of `Look.whole`: the row's words; by entry the class and its statistics; the classes by
 # majority and by naive Bayes (-1: none), how many entries, whether naive Bayes speaks; columns
 # and when each was first met; by word its place among those found, and those found; entries in
 # the order of their keys, and the keys.
-CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND, ORDER, KEYS = range(10)
+CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND, ORDER, KEYS = np.arange(10)
 # What a class pays for a value unlike the only one that it had, in logs of its weight. MOA leaves
 # it no chance; a tree is as good either way, but a forest, whose leaves are often young, loses
 # 3 to 7 points by it; 1 instead costs a tree 2 points where columns are binary.
 SURPRISE = 10.0
 # Beyond it lies only the square of a distance from what was the one value, by EXACT.
 ODD = 1e200
-BY_COUNT, BY_LIKELIHOOD, SIZE, SPEAKS = range(4)
+BY_COUNT, BY_LIKELIHOOD, SIZE, SPEAKS = np.arange(4)
 # When it splits: how many branches.
 BRANCHES = SPEAKS
 

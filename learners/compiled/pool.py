@@ -18,22 +18,22 @@ from learners.table import Codes, Floats
 Whole = NDArray[np.int64]
 
 # Kinds of nodes: those from NUMBER on are branches.
-LEAF, ASLEEP, NUMBER, WORDS = 0, 1, 2, 3
+LEAF, ASLEEP, NUMBER, WORDS = np.arange(4)
 # Columns of `node`; a branch on WORDS holds its children as a list from LEFT along NEXT.
-KIND, FIELD, PARENT, LEFT, RIGHT, NEXT, CODE, DEPTH, HEAD, NUMBERS, CATEGORIES, TICK = range(12)
+KIND, FIELD, PARENT, LEFT, RIGHT, NEXT, CODE, DEPTH, HEAD, NUMBERS, CATEGORIES, TICK = np.arange(12)
 NODE = 12
 # Columns of `mass`: the threshold of a branch; weights: learned below or in the node, at
 # the last try to split, answered rightly by the majority and by naive Bayes.
-CUT, SEEN, TRIED, MAJORITY, BAYES = range(5)
+CUT, SEEN, TRIED, MAJORITY, BAYES = np.arange(5)
 MASS = 5
 # Columns of `entry`.
-CLASS, STAT, AFTER = range(3)
+CLASS, STAT, AFTER = np.arange(3)
 # Moments of a number; SCALE is 1 / (2 variance), EXACT where all values were one.
-COUNT, MEAN, SPREAD, SCALE, LOW, HIGH = range(6)
+COUNT, MEAN, SPREAD, SCALE, LOW, HIGH = np.arange(6)
 MOMENTS = 6
 EXACT = 1e300
 # Columns of `cell`.
-VALUE, FOLLOWING = range(2)
+VALUE, FOLLOWING = np.arange(2)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
 # As numbers of NumPy they are one type to the compiler, which makes a function anew for each literal.
 NODES, ENTRIES, STATS, CELLS = np.arange(4)

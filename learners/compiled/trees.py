@@ -57,7 +57,7 @@ from learners.table import Codes, Floats
 # What is done about drift: nothing, a new tree for each that errs more, or for the worst of all.
 LEAVE, REPLACE, REPLACE_WORST = 0, 1, 2
 # What a row comes to a tree for.
-ANSWER, FRONT, BEHIND = 0, 1, 2
+ANSWER, FRONT, BEHIND = np.arange(3)
 UNTAUGHT = -2
 
 
