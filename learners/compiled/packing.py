@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import njit, part
+from learners.compiled.jit import lean
 from learners.compiled.pool import (
     AFTER,
     CATEGORIES,
@@ -24,10 +24,19 @@ from learners.compiled.pool import (
     WORDS,
     Pool,
     Whole,
-    pool_of,
 )
+from learners.table import Codes
 
 KEPT = tuple(name for name in Pool._fields if name not in ("used", "spare"))
+
+
+class Orders(NamedTuple):
+    """Rows of each kind in the order in which they are kept."""
+
+    nodes: Whole
+    entries: Whole
+    stats: Whole
+    cells: Whole
 
 
 def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Whole]:
@@ -36,11 +45,11 @@ def packed(pool: Pool, roots: Whole) -> tuple[dict[str, NDArray[np.generic]], Wh
     Neither room to spare nor the order in which rows were taken shows. O(what the trees hold).
     """
     live = pool.used[:4] - pool.used[4:]
-    d, c, k = pool.stat.shape[2], pool.cells.shape[1], pool.slot.shape[1]
-    sizes = (int(live[0]), int(live[1]), int(live[2]), int(live[3]))
-    exact = pool_of(sizes, d, c, k, pool.born.shape[1] > 0)
-    places = np.full(roots.shape, -1, np.int64)
-    _pack(pool, exact, roots, places)
+    sizes, k = live.tolist(), pool.slot.shape[1]
+    orders = Orders(*(np.empty(size, np.int64) for size in sizes))
+    _follow(pool.node, pool.entry, pool.cells, pool.cell, roots, orders)
+    exact = _gathered(pool, orders)
+    places = _places(orders.nodes, pool.node)[roots]
     arrays = {name: getattr(exact, name) for name in KEPT}
     if k:
         leaves = exact.node[exact.node[:, KIND] < NUMBER]
@@ -76,78 +85,73 @@ def _trim(array: NDArray[np.generic], width: int) -> NDArray[np.generic]:
     return np.ascontiguousarray(array[..., : max(width, 0)])
 
 
-@njit
-def _pack(pool: Pool, exact: Pool, roots: Whole, places: Whole) -> None:
-    n, entries, stats, cells = 0, 0, 0, 0
-    queue = np.empty(exact.node.shape[0], np.int64)
-    after = np.full(exact.node.shape[0], -1, np.int64)
-    parent = np.full(exact.node.shape[0], -1, np.int64)
-    for tree in range(roots.shape[0]):
+def _gathered(pool: Pool, orders: Orders) -> Pool:
+    """Return the rows in their orders, with what points at rows turned to their new places."""
+    node, entry = pool.node[orders.nodes], pool.entry[orders.entries]
+    cells, cell = pool.cells[orders.stats], pool.cell[orders.cells]
+    nodes, branches = _places(orders.nodes, pool.node), node[:, KIND] >= NUMBER
+    numbers = node[:, KIND] == NUMBER
+    node[:, PARENT], node[:, NEXT] = nodes[node[:, PARENT]], nodes[node[:, NEXT]]
+    node[branches, LEFT] = nodes[node[branches, LEFT]]
+    node[numbers, RIGHT] = nodes[node[numbers, RIGHT]]
+    entries = _places(orders.entries, pool.entry)
+    node[:, HEAD], entry[:, AFTER] = entries[node[:, HEAD]], entries[entry[:, AFTER]]
+    entry[:, STAT] = _places(orders.stats, pool.stat)[entry[:, STAT]]
+    words = _places(orders.cells, pool.cell)
+    cells[:], cell[:, FOLLOWING] = words[cells], words[cell[:, FOLLOWING]]
+    return pool._replace(
+        node=node,
+        mass=pool.mass[orders.nodes],
+        slot=pool.slot[orders.nodes],
+        entry=entry,
+        prior=pool.prior[orders.entries],
+        stat=pool.stat[orders.stats],
+        norm=pool.norm[orders.stats],
+        cells=cells,
+        cell=cell,
+        tally=pool.tally[orders.cells],
+        born=pool.born[orders.stats],
+    )
+
+
+def _places(order: Whole, rows: NDArray[Any]) -> Whole:
+    """Return by row its place in the order; at the end, and so for -1, stands -1."""
+    places = np.full(len(rows) + 1, -1, np.int64)
+    places[order] = np.arange(len(order))
+    return places
+
+
+@lean
+def _follow(node: Codes, entry: Codes, cells: Codes, cell: Codes, roots: Whole, o: Orders) -> None:
+    """List rows by level of the trees; entries, statistics and words as the leaves hold them."""
+    nodes, entries, stats, words = 0, 0, 0, 0
+    for tree in range(len(roots)):
         if roots[tree] >= 0:
-            places[tree] = n
-            queue[n] = roots[tree]
-            n += 1
-    for new in range(exact.node.shape[0]):
-        old = queue[new]
-        _copy(pool.node[old], exact.node[new])
-        _copy(pool.mass[old], exact.mass[new])
-        _copy(pool.slot[old], exact.slot[new])
-        exact.node[new, NEXT] = after[new]
-        exact.node[new, PARENT] = parent[new]
-        kind = pool.node[old, KIND]
-        if kind == WORDS:
-            exact.node[new, LEFT] = n
-            child = pool.node[old, LEFT]
+            o.nodes[nodes] = roots[tree]
+            nodes += 1
+    for i in range(len(o.nodes)):
+        old = o.nodes[i]
+        if node[old, KIND] >= NUMBER:
+            child = node[old, LEFT]
             while child >= 0:
-                queue[n] = child
-                parent[n] = new
-                child = pool.node[child, NEXT]
-                after[n] = n + 1 if child >= 0 else -1
-                n += 1
-        elif kind >= NUMBER:
-            queue[n] = pool.node[old, LEFT]
-            queue[n + 1] = pool.node[old, RIGHT]
-            parent[n] = parent[n + 1] = new
-            exact.node[new, LEFT] = n
-            exact.node[new, RIGHT] = n + 1
-            n += 2
-        else:
-            entry = pool.node[old, HEAD]
-            if entry >= 0:
-                exact.node[new, HEAD] = entries
-            while entry >= 0:
-                _copy(pool.entry[entry], exact.entry[entries])
-                exact.prior[entries] = pool.prior[entry]
-                stat = pool.entry[entry, STAT]
-                if stat >= 0:
-                    exact.entry[entries, STAT] = stats
-                    cells = _pack_stat(pool, exact, stat, stats, cells)
-                    stats += 1
-                entry = pool.entry[entry, AFTER]
-                exact.entry[entries, AFTER] = entries + 1 if entry >= 0 else -1
-                entries += 1
-
-
-@part
-def _copy(old: NDArray[Any], new: NDArray[Any]) -> None:
-    """Copy a row; a slice's assignment would compile what words errors about shapes."""
-    for j in range(len(old)):
-        new[j] = old[j]
-
-
-@part
-def _pack_stat(pool: Pool, exact: Pool, old: int, new: int, cells: int) -> int:
-    for moment in range(pool.stat.shape[1]):
-        _copy(pool.stat[old, moment], exact.stat[new, moment])
-    exact.norm[new] = pool.norm[old]
-    _copy(pool.born[old], exact.born[new])
-    for j in range(pool.cells.shape[1]):
-        cell = pool.cells[old, j]
-        exact.cells[new, j] = cells if cell >= 0 else -1
-        while cell >= 0:
-            _copy(pool.cell[cell], exact.cell[cells])
-            exact.tally[cells] = pool.tally[cell]
-            cell = pool.cell[cell, FOLLOWING]
-            exact.cell[cells, FOLLOWING] = cells + 1 if cell >= 0 else -1
-            cells += 1
-    return cells
+                o.nodes[nodes] = child
+                nodes += 1
+                if node[old, KIND] == WORDS:
+                    child = node[child, NEXT]
+                else:
+                    child = node[old, RIGHT] if child == node[old, LEFT] else -1
+        at = node[old, HEAD]
+        while at >= 0:
+            o.entries[entries] = at
+            entries += 1
+            stat = entry[at, STAT]
+            if stat >= 0:
+                o.stats[stats] = stat
+                stats += 1
+                for j in range(cells.shape[1]):
+                    word = cells[stat, j]
+                    while word >= 0:
+                        o.cells[words] = word
+                        words += 1
+                        word = cell[word, FOLLOWING]
+            at = entry[at, AFTER]

@@ -35,7 +35,7 @@ EXACT = 1e300
 # Columns of `cell`.
 VALUE, FOLLOWING = np.arange(2)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
-# As numbers of NumPy they are one type to the compiler, which makes a function anew for each literal.
+# As numbers of NumPy all are of one type; a function is compiled anew for each literal.
 NODES, ENTRIES, STATS, CELLS = np.arange(4)
 NOBODY = np.int64(-1)
 
