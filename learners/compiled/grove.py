@@ -21,7 +21,7 @@ from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.leaf import look_of
 from learners.compiled.packing import copied, packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
-from learners.compiled.rules import ALL, RIVERS, Rules
+from learners.compiled.rules import ALL, Rules
 from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
 from learners.errors import LearnerError, LearnerFailedError
 from learners.pending import Pending
@@ -138,7 +138,7 @@ class Grove:
             self._pools[i] = (unpacked(own), stand)
 
     def _rows(self, flow: Flow, classes: int) -> Rows:
-        if self.rules.convention == RIVERS:
+        if self.rules.rivers:
             _refuse(flow)
         asked, taught = self.fields.match(flow)
         codes = self.categories.match(flow)
@@ -178,7 +178,7 @@ class Grove:
         need = _need(trees * (1 + int(self.care.drift == REPLACE)), max(2, words), classes, c)
         k = 0 if self.rules.columns == ALL else _most(self.rules, d + c)
         # Trees that draw their columns are no one's exact twin.
-        born = self.rules.convention == RIVERS and not k
+        born = bool(self.rules.rivers) and not k
         d, c = (min(k, d), min(k, c)) if k else (d, c)
         pool = widened(pool, (0, 0, 0, 0), d, c, k, born)
         at = run(pool, self.rules, self.care, stand, rows, look, 0, votes)

@@ -38,7 +38,7 @@ from learners.compiled.pool import (
     new_stat,
     take,
 )
-from learners.compiled.rules import ALL, BY_BAYES, RIVERS, SQUARE_ROOT, Rules
+from learners.compiled.rules import ALL, BY_BAYES, SQUARE_ROOT, Rules
 from learners.table import Codes, Floats
 
 HALF_LOG_TAU = 0.5 * math.log(math.tau)
@@ -118,8 +118,21 @@ def widths(pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes) -> tupl
 
 
 @inner
-def ask(pool: Pool, rules: Rules, leaf: int, d: int, c: int, gaps: bool, look: Look) -> None:
-    """Say what the leaf thinks of the row before it, by majority and by naive Bayes."""
+def ask(
+    pool: Pool,
+    rules: Rules,
+    rivers: bool | None,
+    leaf: int,
+    d: int,
+    c: int,
+    gaps: bool,
+    look: Look,
+) -> None:
+    """Say what the leaf thinks of the row before it, by majority and by naive Bayes.
+
+    `rivers` is that of the rules: only by an argument does the compiler leave out what is not for
+    its type.
+    """
     total, most, kind, n = 0.0, 0.0, -1, 0
     entry = pool.node[leaf, HEAD]
     while entry >= 0:
@@ -143,10 +156,10 @@ def ask(pool: Pool, rules: Rules, leaf: int, d: int, c: int, gaps: bool, look: L
     ) = kind, -1, n, 0
     if rules.answer == 0 or pool.node[leaf, KIND] != LEAF or total == 0.0:
         return
-    if rules.convention == RIVERS:
-        _bayes_of_river(pool, leaf, d, c, look)
-    else:
+    if rivers is None:
         _bayes(pool, leaf, d, c, gaps, look)
+    else:
+        _bayes_of_river(pool, leaf, d, c, look)
     if look.whole[BEST, BY_LIKELIHOOD] < 0:
         return
     if rules.answer == BY_BAYES:
@@ -156,11 +169,11 @@ def ask(pool: Pool, rules: Rules, leaf: int, d: int, c: int, gaps: bool, look: L
 
 
 @inner
-def say(rules: Rules, look: Look) -> None:
+def say(rivers: bool | None, look: Look) -> None:
     """Turn what the leaf thinks into probabilities, in `probabilities`."""
     if look.whole[BEST, SPEAKS] == 0:
         return
-    if rules.convention == RIVERS:
+    if rivers is not None:
         for e in range(look.whole[BEST, SIZE]):
             look.real[CHANCES, e] = look.real[LOGS, e]
         return
@@ -292,7 +305,7 @@ def _log_share(pool: Pool, stat: int, j: int, word: int) -> float:
 
 @inner
 def learn(
-    pool: Pool, rules: Rules, leaf: int, kind: int, w: float, d: int, c: int, look: Look
+    pool: Pool, rivers: bool | None, leaf: int, kind: int, w: float, d: int, c: int, look: Look
 ) -> None:
     """Learn the row before the leaf, of which it was asked just now."""
     awake = pool.node[leaf, KIND] == LEAF
@@ -318,7 +331,7 @@ def learn(
     for j in range(c):
         if look.whole[CODES, j] >= 0:
             _tally(pool, stat, j, look.whole[CODES, j], w)
-    if pool.born.shape[1] > 0:
+    if rivers is not None and pool.born.shape[1] > 0:
         _bear(pool, leaf, stat, d, c, look)
 
 

@@ -20,8 +20,9 @@ class Rules(NamedTuple):
 
     Attributes
     ----------
-    convention
-        OURS or RIVERS, where they differ: naive Bayes, ties, missing values.
+    rivers
+        True for river's conventions, None for this project's, where they differ: naive Bayes,
+        ties, missing values. None is a type of its own: what only river does is not compiled then.
     answer
         BY_MAJORITY, BY_BAYES or BY_BETTER of both in the leaf so far.
     criterion
@@ -55,7 +56,7 @@ class Rules(NamedTuple):
         river's `** 0.5`, and a leaf's weight may hang on it.
     """
 
-    convention: int = OURS
+    rivers: bool | None = None
     answer: int = BY_BETTER
     criterion: int = GAIN
     grace: float = 200.0

@@ -62,7 +62,7 @@ from learners.compiled.pool import (
     new_entry,
     new_leaf,
 )
-from learners.compiled.rules import ALL, GAIN, GINI, RIVERS, Rules
+from learners.compiled.rules import ALL, GAIN, GINI, Rules
 from learners.table import Codes, Floats
 
 ROOT_2 = math.sqrt(2.0)
@@ -136,7 +136,7 @@ def grow(
                 column = NOBODY if j < d and worth == -math.inf else j
             elif worth > second:
                 second = worth
-    if rules.convention != RIVERS and merit == -math.inf:
+    if rules.rivers is None and merit == -math.inf:
         return
     if candidates > 1:
         reach = 1.0 if rules.criterion == GINI else math.log2(max(n, 2))
@@ -363,4 +363,4 @@ def _inherit(pool: Pool, rules: Rules, child: int, b: int, look: Look) -> None:
             tail = new_entry(pool, child, tail, kind, look.parts[b, e])
             total += look.parts[b, e]
     pool.mass[child, TRIED] = total
-    pool.mass[child, SEEN] = total if rules.convention != RIVERS else 0.0
+    pool.mass[child, SEEN] = total if rules.rivers is None else 0.0

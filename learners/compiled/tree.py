@@ -15,7 +15,6 @@ from learners.compiled.rules import (
     BY_MAJORITY,
     GAIN,
     GINI,
-    RIVERS,
     Rules,
 )
 from learners.compiled.trees import Care
@@ -141,7 +140,7 @@ def river_rules(estimator: Any) -> Rules:
     if estimator.split_criterion not in CRITERIA:
         raise NoTwinError(f"{name} with split_criterion={estimator.split_criterion!r}")
     return Rules(
-        convention=RIVERS,
+        rivers=True,
         answer=ANSWERS[answer],
         criterion=CRITERIA[estimator.split_criterion],
         grace=float(estimator.grace_period),

@@ -50,7 +50,7 @@ from learners.compiled.pool import (
     has_room,
     new_leaf,
 )
-from learners.compiled.rules import ALL, OURS, RIVERS, Rules
+from learners.compiled.rules import ALL, Rules
 from learners.compiled.split import due, grow
 from learners.table import Codes, Floats
 
@@ -178,7 +178,7 @@ def run(
                     leaf, strayed = _reach(pool, rules, root, x, rows.codes, i, visit != ANSWER)
                     d, c = widths(pool, rules, leaf, x, rows.codes)
                     gaps = see(pool, rules, leaf, x, rows.codes, i, look)
-                    ask(pool, rules, leaf, d, c, gaps, look)
+                    ask(pool, rules, rules.rivers, leaf, d, c, gaps, look)
                 if visit == ANSWER:
                     _vote(rules, care, stand, t, look, votes[t, i])
                     continue
@@ -196,10 +196,10 @@ def run(
                     choose(pool, rules, leaf, x, rows.codes, i, stand.chance[t], look)
                     see(pool, rules, leaf, x, rows.codes, i, look)
                 d, c = widths(pool, rules, leaf, x, rows.codes)
-                learn(pool, rules, leaf, int(rows.y[i]), w, d, c, look)
-                if rules.convention == OURS:
+                learn(pool, rules.rivers, leaf, int(rows.y[i]), w, d, c, look)
+                if rules.rivers is None:
                     _pass(pool, leaf, w)
-                if not strayed or rules.convention == OURS:
+                if not strayed or rules.rivers is None:
                     if due(pool, rules, leaf, look):
                         grow(pool, rules, leaf, d, c, rows.ranks, rows.labels, look)
             if guess != UNTAUGHT and care.drift != LEAVE:
@@ -220,7 +220,7 @@ def _pass(pool: Pool, node: int, w: float) -> None:
 @part
 def _vote(rules: Rules, care: Care, stand: Stand, t: int, look: Look, vote: Floats) -> None:
     """Put down what a tree says, by class."""
-    say(rules, look)
+    say(rules.rivers, look)
     scale = 1.0
     if care.weighted and stand.right[t, 0] > 0.0:
         scale = stand.right[t, 0] / stand.right[t, 1]
@@ -286,7 +286,7 @@ def _reach(
             elif value == value:
                 node = pool.node[node, RIGHT]
             else:
-                node, strayed = _usual(pool, rules, node), True
+                node, strayed = _usual(pool, rules.rivers, node), True
             continue
         word, child, last = codes[i, field], pool.node[node, LEFT], -1
         while child >= 0 and pool.node[child, CODE] != word:
@@ -299,17 +299,20 @@ def _reach(
             pool.node[last, NEXT] = child
             return child, True
         else:
-            node, strayed = _usual(pool, rules, node), True
+            node, strayed = _usual(pool, rules.rivers, node), True
     return node, strayed
 
 
 @part
-def _usual(pool: Pool, rules: Rules, node: int) -> int:
+def _usual(pool: Pool, rivers: bool | None, node: int) -> int:
     """Return the child that learned most."""
     best, most = NOBODY, -math.inf
     child = np.int64(pool.node[node, LEFT])
     while child >= 0:
-        weight = _weight(pool, child) if rules.convention == RIVERS else pool.mass[child, SEEN]
+        if rivers is None:
+            weight = pool.mass[child, SEEN]
+        else:
+            weight = _weight(pool, child)
         if weight > most:
             best, most = child, weight
         child = _next(pool, node, child)
