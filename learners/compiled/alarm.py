@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from learners.compiled.jit import part
+from learners.compiled.jit import numbered, part
 from learners.compiled.pool import Whole
 
 # Buckets of one size before two are merged, sizes 2**0 to 2**47, and how often and from which
 # width a change is looked for: all as in MOA and river.
 MOST, LEVELS, CLOCK, SHORTEST, LEAST = 5, 48, 32, 10, 5
 # The last row: width, ones in the window, updates, levels in use.
-WIDTH, ONES, TICKS, USED = np.arange(4)
+WIDTH, ONES, TICKS, USED = numbered(4)
 
 
 def alarms(*shape: int) -> Whole:
@@ -27,7 +27,7 @@ def alarms(*shape: int) -> Whole:
 
 @part
 def note(window: Whole, wrong: int, delta: float, rises: bool) -> bool:
-    """Add a 0 or 1 and return whether the mean changed (Bifet and Gavaldà, 2007).
+    """Add a right or wrong, 0 or 1, and return whether the mean changed (Bifet and Gavaldà, 2007).
 
     With `rises` a fall, which is good news, does not count. Amortised O(1), every 32nd call
     O(log width) and more where buckets are dropped; O(log width) numbers.
@@ -46,19 +46,29 @@ def note(window: Whole, wrong: int, delta: float, rises: bool) -> bool:
 
 
 @part
+def silence(window: Whole) -> None:
+    """Let a window have seen nothing."""
+    for level in range(LEVELS + 1):
+        for place in range(MOST + 2):
+            window[level, place] = 0
+
+
+@part
 def _insert(window: Whole, wrong: int) -> None:
     top = window[LEVELS]
     top[WIDTH] += 1
     top[ONES] += wrong
-    top[USED] = max(top[USED], 1)
-    ones, level = wrong, 0
+    if top[USED] == 0:
+        top[USED] = 1
+    ones, level = 1 if wrong else 0, 0
     while level < LEVELS:
         row = window[level]
         for b in range(row[0], 0, -1):
             row[b + 1] = row[b]
         row[1] = ones
         row[0] += 1
-        top[USED] = max(top[USED], level + 1)
+        if top[USED] <= level:
+            top[USED] = level + 1
         if row[0] <= MOST:
             return
         ones = row[MOST] + row[MOST + 1]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numba
+import numpy as np
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -47,6 +48,15 @@ def sewn(function: Kernel) -> Kernel:
         function
     )
     return compiled
+
+
+def numbered(count: int) -> list[int]:
+    """Return 0, 1 and so on as numbers of NumPy, for constants in kernels.
+
+    They are all of one type to the compiler, which types each literal, and compiles what is called
+    with it, anew.
+    """
+    return list(np.arange(count))
 
 
 _PART = {

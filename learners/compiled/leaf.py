@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.compiled.chance import Seeds, uniform
-from learners.compiled.jit import inner, part
+from learners.compiled.jit import inner, numbered, part
 from learners.compiled.pool import (
     AFTER,
     BAYES,
@@ -48,19 +48,19 @@ HALF_LOG_PI = 0.5 * math.log(math.pi)
 # Rows of `Look.real`: the row's numbers in the columns that the leaf looks at; by entry the
 # weight of the class, the log of its likelihood, its probability; the weight of all classes; by
 # branch the sum of `parts`.
-ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = np.arange(6)
+ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = numbered(6)
 # Rows of `Look.whole`: the row's words; by entry the class and its statistics; the classes by
 # majority and by naive Bayes (-1: none), how many entries, whether naive Bayes speaks; columns
 # and when each was first met; by word its place among those found, and those found; entries in
 # the order of their keys, and the keys.
-CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND, ORDER, KEYS = np.arange(10)
+CODES, KINDS, STATS_OF, BEST, COLUMNS, SINCE, PLACE, FOUND, ORDER, KEYS = numbered(10)
 # What a class pays for a value unlike the only one that it had, in logs of its weight. MOA leaves
 # it no chance; a tree is as good either way, but a forest, whose leaves are often young, loses
 # 3 to 7 points by it; 1 instead costs a tree 2 points where columns are binary.
 SURPRISE = 10.0
 # Beyond it lies only the square of a distance from what was the one value, by EXACT.
 ODD = 1e200
-BY_COUNT, BY_LIKELIHOOD, SIZE, SPEAKS = np.arange(4)
+BY_COUNT, BY_LIKELIHOOD, SIZE, SPEAKS = numbered(4)
 # When it splits: how many branches.
 BRANCHES = SPEAKS
 
@@ -114,7 +114,8 @@ def widths(pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes) -> tupl
     """Return how many numbers and categories the leaf looks at."""
     if rules.columns == ALL:
         return x.shape[1], codes.shape[1]
-    return max(pool.node[leaf, NUMBERS], 0), pool.node[leaf, CATEGORIES]
+    numbers = pool.node[leaf, NUMBERS]
+    return numbers if numbers > 0 else 0, pool.node[leaf, CATEGORIES]
 
 
 @inner
@@ -179,7 +180,8 @@ def say(rivers: bool | None, look: Look) -> None:
         return
     top = -math.inf
     for e in range(look.whole[BEST, SIZE]):
-        top = max(top, look.real[LOGS, e])
+        if look.real[LOGS, e] > top:
+            top = look.real[LOGS, e]
     total = 0.0
     for e in range(look.whole[BEST, SIZE]):
         look.real[CHANCES, e] = (
@@ -348,8 +350,10 @@ def _count(stats: Floats, norm: Floats, s: int, w: float, d: int, x: Floats) -> 
             stats[s, COUNT, j] = n
             stats[s, MEAN, j] = mean
             stats[s, SPREAD, j] = spread
-            stats[s, LOW, j] = min(stats[s, LOW, j], v)
-            stats[s, HIGH, j] = max(stats[s, HIGH, j], v)
+            if v < stats[s, LOW, j]:
+                stats[s, LOW, j] = v
+            if v > stats[s, HIGH, j]:
+                stats[s, HIGH, j] = v
             if n > 1.0 and spread > 0.0:
                 stats[s, SCALE, j] = 0.5 * (n - 1.0) / spread
         scale = stats[s, SCALE, j]
@@ -420,7 +424,8 @@ def choose(
         size = math.floor(rules.columns * n + 0.5)
     else:
         size = int(rules.columns)
-    size = min(max(size, 1), n)
+    size = size if size > 1 else 1
+    size = size if size < n else n
     for j in range(size):
         other = j + int(uniform(chance) * (n - j))
         draw[j], draw[other] = draw[other], draw[j]

@@ -12,32 +12,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from learners.compiled.jit import part
+from learners.compiled.jit import numbered, part
 from learners.table import Codes, Floats
 
 Whole = NDArray[np.int64]
 
 # Kinds of nodes: those from NUMBER on are branches.
-LEAF, ASLEEP, NUMBER, WORDS = np.arange(4)
+LEAF, ASLEEP, NUMBER, WORDS = numbered(4)
 # Columns of `node`; a branch on WORDS holds its children as a list from LEFT along NEXT.
-KIND, FIELD, PARENT, LEFT, RIGHT, NEXT, CODE, DEPTH, HEAD, NUMBERS, CATEGORIES, TICK = np.arange(12)
+KIND, FIELD, PARENT, LEFT, RIGHT, NEXT, CODE, DEPTH, HEAD, NUMBERS, CATEGORIES, TICK = numbered(12)
 NODE = 12
 # Columns of `mass`: the threshold of a branch; weights: learned below or in the node, at
 # the last try to split, answered rightly by the majority and by naive Bayes.
-CUT, SEEN, TRIED, MAJORITY, BAYES = np.arange(5)
+CUT, SEEN, TRIED, MAJORITY, BAYES = numbered(5)
 MASS = 5
 # Columns of `entry`.
-CLASS, STAT, AFTER = np.arange(3)
+CLASS, STAT, AFTER = numbered(3)
 # Moments of a number; SCALE is 1 / (2 variance), EXACT where all values were one.
-COUNT, MEAN, SPREAD, SCALE, LOW, HIGH = np.arange(6)
+COUNT, MEAN, SPREAD, SCALE, LOW, HIGH = numbered(6)
 MOMENTS = 6
 EXACT = 1e300
 # Columns of `cell`.
-VALUE, FOLLOWING = np.arange(2)
+VALUE, FOLLOWING = numbered(2)
 # Rows of `spare`, and columns of `used` and, after them, of how many are spare.
-# As numbers of NumPy all are of one type; a function is compiled anew for each literal.
-NODES, ENTRIES, STATS, CELLS = np.arange(4)
-NOBODY = np.int64(-1)
+NODES, ENTRIES, STATS, CELLS = numbered(4)
+NOBODY = -1 * numbered(2)[1]
 
 
 class Pool(NamedTuple):
@@ -153,7 +152,7 @@ def take(pool: Pool, kind: int) -> int:
 
 
 @part
-def give(pool: Pool, kind: int, row: int) -> None:
+def give(pool: Pool, kind: int, row: int | np.int32) -> None:
     """Give a row back."""
     pool.spare[kind, pool.used[4 + kind]] = row
     pool.used[4 + kind] += 1
@@ -175,15 +174,19 @@ def has_room(pool: Pool, nodes: int, entries: int, stats: int, cells: int) -> bo
 def new_leaf(pool: Pool, parent: int) -> int:
     """Return a leaf that has learned nothing; the parent of a root is -1."""
     leaf = take(pool, NODES)
-    pool.node[leaf, :] = 0
+    # Here and below: to assign slices takes far longer to compile.
+    for j in range(NODE):
+        pool.node[leaf, j] = 0
     pool.node[leaf, KIND] = LEAF
     pool.node[leaf, NEXT] = -1
     pool.node[leaf, PARENT] = parent
     pool.node[leaf, DEPTH] = pool.node[parent, DEPTH] + 1 if parent >= 0 else 0
     pool.node[leaf, HEAD] = -1
     pool.node[leaf, NUMBERS] = -1
-    pool.mass[leaf, :] = 0.0
-    pool.slot[leaf, :] = 0
+    for j in range(MASS):
+        pool.mass[leaf, j] = 0.0
+    for j in range(pool.slot.shape[1]):
+        pool.slot[leaf, j] = 0
     return leaf
 
 
@@ -206,13 +209,15 @@ def new_entry(pool: Pool, leaf: int, last: int, kind: int, prior: float) -> int:
 def new_stat(pool: Pool) -> int:
     """Return statistics of nothing."""
     stat = take(pool, STATS)
-    pool.stat[stat, :, :] = 0.0
-    pool.stat[stat, SCALE, :] = EXACT
-    pool.stat[stat, LOW, :] = np.inf
-    pool.stat[stat, HIGH, :] = -np.inf
+    for j in range(pool.stat.shape[2]):
+        pool.stat[stat, COUNT, j] = pool.stat[stat, MEAN, j] = pool.stat[stat, SPREAD, j] = 0.0
+        pool.stat[stat, SCALE, j] = EXACT
+        pool.stat[stat, LOW, j], pool.stat[stat, HIGH, j] = np.inf, -np.inf
     pool.norm[stat] = 0.0
-    pool.cells[stat, :] = -1
-    pool.born[stat, :] = 0
+    for j in range(pool.cells.shape[1]):
+        pool.cells[stat, j] = -1
+    for j in range(pool.born.shape[1]):
+        pool.born[stat, j] = 0
     return stat
 
 

@@ -120,7 +120,7 @@ def grow(
     column, merit, second, cut, candidates = NOBODY, -math.inf, -math.inf, 0.0, 1
     if most / total <= rules.share:
         entropy = _entropy(look.real[PRIORS], n)
-        candidates = int(rules.preprune)
+        candidates = 1 if rules.preprune else 0
         size = _order(pool, d, c, look)
         for o in range(size):
             j, point, worth = look.whole[COLUMNS, o], 0.0, 0.0
@@ -139,7 +139,7 @@ def grow(
     if rules.rivers is None and merit == -math.inf:
         return
     if candidates > 1:
-        reach = 1.0 if rules.criterion == GINI else math.log2(max(n, 2))
+        reach = 1.0 if rules.criterion == GINI else math.log2(n if n > 2 else 2)
         bound = math.sqrt(reach * reach * math.log(1.0 / rules.delta) / (2.0 * total))
         if not (merit - second > bound or bound < rules.tau):
             return
@@ -287,7 +287,8 @@ def _cut(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
 def _spread(pool: Pool, j: int, ranks: Codes, look: Look) -> None:
     """Say what each class weighs by word, words in sorted order."""
     n, found, place = 0, look.whole[FOUND], look.whole[PLACE]
-    place[:] = -1
+    for word in range(ranks.shape[1]):
+        place[word] = -1
     for e in range(look.whole[BEST, SIZE]):
         cell = pool.cells[look.whole[STATS_OF, e], j] if look.whole[STATS_OF, e] >= 0 else -1
         while cell >= 0:
@@ -346,7 +347,8 @@ def _branch(
     pool.node[leaf, TICK] = 0
     pool.node[leaf, NUMBERS] = -1
     pool.node[leaf, CATEGORIES] = 0
-    pool.slot[leaf, :] = 0
+    for j in range(pool.slot.shape[1]):
+        pool.slot[leaf, j] = 0
     pool.mass[leaf, CUT] = cut
     pool.mass[leaf, TRIED] = 0.0
     pool.mass[leaf, MAJORITY] = 0.0

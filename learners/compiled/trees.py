@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from learners.base import LEARN, PREDICT
-from learners.compiled.alarm import note
+from learners.compiled.alarm import note, silence
 from learners.compiled.chance import Seeds, poisson
 from learners.compiled.flow import Ops
-from learners.compiled.jit import inner, lean, part
+from learners.compiled.jit import inner, lean, numbered, part
 from learners.compiled.leaf import (
     BEST,
     BY_COUNT,
@@ -57,7 +57,7 @@ from learners.table import Codes, Floats
 # What is done about drift: nothing, a new tree for each that errs more, or for the worst of all.
 LEAVE, REPLACE, REPLACE_WORST = 0, 1, 2
 # What a row comes to a tree for.
-ANSWER, FRONT, BEHIND = np.arange(3)
+ANSWER, FRONT, BEHIND = numbered(3)
 UNTAUGHT = -2
 
 
@@ -152,9 +152,9 @@ def run(
         float64[m, n, classes], filled with what each tree says.
     """
     trees, categories, classes = len(stand.roots), rows.codes.shape[1], votes.shape[2]
-    branches = max(2, rows.ranks.shape[1])
+    branches = rows.ranks.shape[1] if rows.ranks.shape[1] > 2 else 2
     # A tree, and one behind it, may each split and lose nothing first; a word may bring a leaf.
-    sides = 1 + int(care.drift == REPLACE)
+    sides = 2 if care.drift == REPLACE else 1
     nodes, entries = sides * trees * (branches + 2), sides * trees * (branches * classes + 2)
     stats = sides * trees * classes
     for i in range(start, len(rows.op)):
@@ -162,9 +162,9 @@ def run(
             return i
         op, change = rows.op[i], False
         for t in range(trees):
-            w, leaf, strayed, guess = rows.weight[i], -1, True, UNTAUGHT
+            w, leaf, strayed, guess = rows.weight[i], NOBODY, True, UNTAUGHT
             for visit in range(3):
-                root = stand.roots[t, int(visit == BEHIND)]
+                root = stand.roots[t, 1 if visit == BEHIND else 0]
                 if visit == ANSWER:
                     if not op & PREDICT or root < 0:
                         continue
@@ -232,25 +232,23 @@ def _vote(rules: Rules, care: Care, stand: Stand, t: int, look: Look, vote: Floa
 def _watch(pool: Pool, care: Care, stand: Stand, t: int, wrong: bool) -> bool:
     """See whether errors call for a tree behind or put it in front; say if they changed."""
     behind = stand.roots[t, 1]
-    if care.drift == REPLACE and note(
-        stand.alarms[t, 0], int(wrong), care.warning_delta, care.rises
-    ):
+    if care.drift == REPLACE and note(stand.alarms[t, 0], wrong, care.warning_delta, care.rises):
         if behind >= 0:
             fell(pool, behind)
         behind = new_leaf(pool, NOBODY)
         stand.roots[t, 1] = behind
-        stand.alarms[t, 0] = 0
-    changed = note(stand.alarms[t, 1], int(wrong), care.drift_delta, care.rises)
+        silence(stand.alarms[t, 0])
+    changed = note(stand.alarms[t, 1], wrong, care.drift_delta, care.rises)
     if changed and care.drift == REPLACE:
         fell(pool, stand.roots[t, 0])
         if behind >= 0:
-            stand.alarms[t, 0] = 0
+            silence(stand.alarms[t, 0])
         else:
             behind = new_leaf(pool, NOBODY)
         stand.roots[t, 0] = behind
         stand.roots[t, 1] = -1
-        stand.alarms[t, 1] = 0
-        stand.right[t] = 0.0
+        silence(stand.alarms[t, 1])
+        stand.right[t, 0] = stand.right[t, 1] = 0.0
     return changed
 
 
@@ -265,7 +263,7 @@ def _replace_worst(pool: Pool, stand: Stand) -> None:
     if worst >= 0:
         fell(pool, stand.roots[worst, 0])
         stand.roots[worst, 0] = new_leaf(pool, NOBODY)
-        stand.alarms[worst, 1] = 0
+        silence(stand.alarms[worst, 1])
 
 
 @inner
@@ -307,7 +305,8 @@ def _reach(
 def _usual(pool: Pool, rivers: bool | None, node: int) -> int:
     """Return the child that learned most."""
     best, most = NOBODY, -math.inf
-    child = np.int64(pool.node[node, LEFT])
+    # Of one type from the first: what is called with it would be compiled for two.
+    child: Any = np.int64(pool.node[node, LEFT])
     while child >= 0:
         if rivers is None:
             weight = pool.mass[child, SEEN]
@@ -338,7 +337,7 @@ def _weight(pool: Pool, top: int) -> float:
         while sibling < 0:
             if node == top:
                 return total
-            parent = np.int64(pool.node[node, PARENT])
+            parent: Any = np.int64(pool.node[node, PARENT])
             pool.mass[parent, SEEN] += total
             sibling = _next(pool, parent, node)
             if sibling < 0:
@@ -376,7 +375,7 @@ def elect(
     """
     for i in range(votes.shape[1]):
         best, total = -1, 0.0
-        for k in range(max(known[i], 0)):
+        for k in range(known[i]):
             for t in range(len(votes)):
                 proba[i, k] += votes[t, i, k]
             total += proba[i, k]
