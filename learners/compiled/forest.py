@@ -8,11 +8,11 @@ from typing import Any, Self
 from river import drift, forest, metrics
 
 from learners.base import LEARN, Floats, State
+from learners.compiled.care import REPLACE, REPLACE_WORST, Care
 from learners.compiled.flow import Flow
 from learners.compiled.grove import Grove, cores
 from learners.compiled.rules import SQUARE_ROOT, Rules
 from learners.compiled.tree import Own, positive, river_rules, share
-from learners.compiled.trees import REPLACE, REPLACE_WORST, Care
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 

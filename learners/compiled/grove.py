@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.alarm import alarms
+from learners.compiled.care import REPLACE, Care, Stand
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
-from learners.compiled.leaf import look_of
+from learners.compiled.look import look_of
 from learners.compiled.packing import copied, packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
 from learners.compiled.rules import ALL, Rules
-from learners.compiled.trees import REPLACE, Care, Rows, Stand, elect, run
+from learners.compiled.trees import Rows, elect, run
 from learners.errors import LearnerError, LearnerFailedError
 from learners.pending import Pending
 from learners.table import MISSING

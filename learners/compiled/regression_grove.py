@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
+from learners.compiled.care import LEAVE, Care
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.grove import WORTH_THREADS, worded
@@ -23,7 +24,6 @@ from learners.compiled.regression_pool import Pool, pool_of, widened
 from learners.compiled.regression_rules import BY_MEAN, EXTENDED, Rules
 from learners.compiled.regression_trees import Stand, run, stand_of
 from learners.compiled.rules import ALL, RIVERS
-from learners.compiled.trees import LEAVE, Care
 from learners.errors import LearnerFailedError
 from learners.pending import Pending
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from river import linear_model, optim, tree
 
+from learners.compiled.care import Care
 from learners.compiled.regression_grove import RegressionGrove
 from learners.compiled.regression_rules import (
     BY_BETTER,
@@ -17,7 +18,6 @@ from learners.compiled.regression_rules import (
 )
 from learners.compiled.rules import ALL, RIVERS
 from learners.compiled.tree import ENDLESS, Own, positive, share
-from learners.compiled.trees import Care
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from learners.base import LEARN, PREDICT
 from learners.compiled import adwin
+from learners.compiled.care import LEAVE, Care
 from learners.compiled.chance import Seeds, poisson
 from learners.compiled.jit import njit, part, sewn
 from learners.compiled.regression_leaf import Look, Rows, answer, draw, learn, scale, see
@@ -33,7 +34,6 @@ from learners.compiled.regression_pool import (
 from learners.compiled.regression_rules import Rules, unmet
 from learners.compiled.regression_split import due, grow
 from learners.compiled.rules import OURS, RIVERS
-from learners.compiled.trees import LEAVE, Care
 from learners.table import Codes, Floats
 
 # Windows of errors as river has them: see `learners.compiled.adwin`.

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from river import tree
 
+from learners.compiled.care import Care
 from learners.compiled.chain import Chain, Model
 from learners.compiled.grove import Grove
 from learners.compiled.rules import (
@@ -17,7 +18,6 @@ from learners.compiled.rules import (
     GINI,
     Rules,
 )
-from learners.compiled.trees import Care
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 
