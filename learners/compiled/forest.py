@@ -230,13 +230,14 @@ def river_care(estimator: Any) -> Care:
     if all(type(kind) is drift.NoDrift for kind in kinds):
         return care
     for kind in kinds:
-        if type(kind) is not drift.ADWIN or not _as_usual(kind):
+        if type(kind) is not drift.ADWIN or not as_usual(kind):
             raise NoTwinError(f"{name} with {kind!r}")
     deltas = [float(kind.delta) for kind in kinds]
     return care._replace(drift=REPLACE, warning_delta=deltas[0], drift_delta=deltas[1], rises=False)
 
 
-def _as_usual(kind: drift.ADWIN) -> bool:
+def as_usual(kind: drift.ADWIN) -> bool:
+    """Say whether a window of river is but for its delta what all are here."""
     usual = drift.ADWIN()
     names = ("clock", "max_buckets", "min_window_length", "grace_period")
     return all(getattr(kind, name) == getattr(usual, name) for name in names)

@@ -176,7 +176,7 @@ class Grove:
         trees, classes = len(stand.roots), votes.shape[2]
         d, c, words = rows.taught.shape[1], rows.codes.shape[1], rows.ranks.shape[1]
         look = look_of(d, c, classes, words)
-        need = _need(trees * (1 + int(self.care.drift == REPLACE)), max(2, words), classes, c)
+        need = room_for(trees * (1 + int(self.care.drift == REPLACE)), max(2, words), classes, c)
         k = 0 if self.rules.columns == ALL else _most(self.rules, d + c)
         # Trees that draw their columns are no one's exact twin.
         born = bool(self.rules.rivers) and not k
@@ -236,7 +236,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _need(trees: int, branches: int, classes: int, c: int) -> tuple[int, int, int, int]:
+def room_for(trees: int, branches: int, classes: int, c: int) -> tuple[int, int, int, int]:
     """Return the room that `run` asks for before a row."""
     stats = trees * classes
     return trees * (branches + 2), trees * (branches * classes + 2), stats, c * stats

@@ -7,6 +7,7 @@ from typing import Any
 
 from river import base, compose
 
+import learners.compiled.adaptive_tree
 import learners.compiled.bayes
 import learners.compiled.encoding
 import learners.compiled.forest

@@ -48,7 +48,7 @@ def reach(
             elif value == value:
                 node = pool.node[node, RIGHT]
             else:
-                node, strayed = _usual(pool, rules.rivers, node), True
+                node, strayed = usual_child(pool, rules.rivers, node), True
             continue
         word, child, last = codes[i, field], pool.node[node, LEFT], -1
         while child >= 0 and pool.node[child, CODE] != word:
@@ -61,12 +61,12 @@ def reach(
             pool.node[last, NEXT] = child
             return child, True
         else:
-            node, strayed = _usual(pool, rules.rivers, node), True
+            node, strayed = usual_child(pool, rules.rivers, node), True
     return node, strayed
 
 
 @part
-def _usual(pool: Pool, rivers: bool | None, node: int) -> int:
+def usual_child(pool: Pool, rivers: bool | None, node: int) -> int:
     """Return the child that learned most."""
     best, most = NOBODY, -math.inf
     # Of one type from the first: what is called with it would be compiled for two.
@@ -75,15 +75,15 @@ def _usual(pool: Pool, rivers: bool | None, node: int) -> int:
         if rivers is None:
             weight = pool.mass[child, SEEN]
         else:
-            weight = _weight(pool, child)
+            weight = weight_below(pool, child)
         if weight > most:
             best, most = child, weight
-        child = _next(pool, node, child)
+        child = next_child(pool, node, child)
     return best
 
 
 @part
-def _weight(pool: Pool, top: int) -> float:
+def weight_below(pool: Pool, top: int) -> float:
     """Return the weight of the classes in all leaves below, summed by branch as river does.
 
     The sums of branches wait in SEEN, which is 0 before and after: river counts no rows there.
@@ -103,7 +103,7 @@ def _weight(pool: Pool, top: int) -> float:
                 return total
             parent: Any = np.int64(pool.node[node, PARENT])
             pool.mass[parent, SEEN] += total
-            sibling = _next(pool, parent, node)
+            sibling = next_child(pool, parent, node)
             if sibling < 0:
                 total, node = pool.mass[parent, SEEN], parent
                 pool.mass[parent, SEEN] = 0.0
@@ -111,7 +111,7 @@ def _weight(pool: Pool, top: int) -> float:
 
 
 @part
-def _next(pool: Pool, parent: int, child: int) -> int:
+def next_child(pool: Pool, parent: int, child: int) -> int:
     """Return the child after this one, -1 after the last."""
     if pool.node[parent, KIND] == WORDS:
         sibling: int = pool.node[child, NEXT]
