@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +19,8 @@ class Pending(Mapping[str, NDArray[Any]]):
     Parameters
     ----------
     make
-        Returns the arrays, out of what nothing changes any more; called once.
+        Returns the arrays, out of what nothing changes any more, itself included: where two read
+        first at the same time, both call it.
 
     Examples
     --------
@@ -32,7 +32,6 @@ class Pending(Mapping[str, NDArray[Any]]):
 
     def __init__(self, make: Callable[[], dict[str, NDArray[Any]]]) -> None:
         self._made: dict[str, NDArray[Any]] | Callable[[], dict[str, NDArray[Any]]] = make
-        self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._read()[name]
@@ -48,7 +47,7 @@ class Pending(Mapping[str, NDArray[Any]]):
         return dict, (self._read(),)
 
     def _read(self) -> dict[str, NDArray[Any]]:
-        with self._lock:
-            if callable(self._made):
-                self._made = self._made()
-            return self._made
+        made = self._made
+        if callable(made):
+            made = self._made = made()
+        return made
