@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from learners.base import Examples, Label, Learner, Predictions, Task
 from learners.compiled.chain import Chain
+from learners.compiled.own import Own
 from learners.compiled.pipeline import compiled
 from learners.from_batch import FromBatch
 from learners.from_river import FromRiver
@@ -147,13 +148,19 @@ def seeded(model: Any, seed: int | None, index: int) -> Any:
         twin = model.fresh()
         twin.model = seeded(twin.model, seed, index)
         return twin
+    if isinstance(model, Own):
+        return model.fresh() if seed is None else model.with_seed(_drawn(seed, index))
     if isinstance(model, Chain):
         return compiled(seeded(model.source, seed, index), model.positive, model.classes)
     if not isinstance(model, base.Base) and not hasattr(model, "get_params"):
         return model.fresh() if hasattr(model, "fresh") else copy.deepcopy(model)
     if seed is None:
         return model.clone() if isinstance(model, base.Base) else clone(model)
-    return _filled(model, int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1))
+    return _filled(model, _drawn(seed, index))
+
+
+def _drawn(seed: int, index: int) -> int:
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1)
 
 
 def _filled(value: Any, seed: int) -> Any:

@@ -83,7 +83,8 @@ def _learner(inner: Any, config: Config) -> tuple[Learner, str]:
     """
     record, model = config.record, config.model
     try:
-        taken, compilation = _twin(inner, config) if model.compile == "auto" else (inner, "")
+        twinned = model.compile == "auto" and not isinstance(inner, Chain)
+        taken, compilation = _twin(inner, config) if twinned else (inner, "")
         learner = as_learner(
             taken,
             config.task,

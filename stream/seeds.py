@@ -7,6 +7,8 @@ from typing import Any
 
 from river import base, compose
 
+from learners.compiled.own import Own
+
 _NAMES = ("seed", "random_state")
 
 
@@ -26,6 +28,8 @@ def seeded(value: Any, seed: int) -> Any:
         return _seeded_steps(value, seed)
     if isinstance(value, base.Base):
         return _seeded_river(value, seed)
+    if isinstance(value, Own):
+        return value.with_seed(seed) if value.open_seed else value
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         inner = [seeded(one, seed) for one in value]
         return value if _same(inner, value) else type(value)(inner)

@@ -11,8 +11,9 @@ from learners.base import LEARN, Floats, State
 from learners.compiled.care import REPLACE, REPLACE_WORST, Care
 from learners.compiled.flow import Flow
 from learners.compiled.grove import Grove, cores
-from learners.compiled.rules import SQUARE_ROOT, Rules
-from learners.compiled.tree import Own, positive, river_rules, share
+from learners.compiled.own import Own, positive, seed_of, share, whole
+from learners.compiled.rules import ALL, SQUARE_ROOT, Rules
+from learners.compiled.tree import river_rules
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 
@@ -41,7 +42,7 @@ class AdaptiveRandomForestClassifier(Own):
     warning_delta, drift_delta
         Confidence of the two windows of errors.
     seed
-        Of all that is drawn.
+        Of all that is drawn; a service gives it its own where it is left out.
     threads
         How many trees run at once, None for one on each core; no result depends on it.
 
@@ -66,13 +67,12 @@ class AdaptiveRandomForestClassifier(Own):
         max_nodes: int = 100_000,
         warning_delta: float = 0.01,
         drift_delta: float = 0.001,
-        seed: int = 0,
+        seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        parameters = {name: value for name, value in locals().items() if name in _NAMES}
         rules = _rules(grace, delta, tau, max_nodes, columns_of(max_features), False)
         care = care_of(rate, warning_delta, drift_delta)
-        super().__init__(_side_by_side(rules, care, n_models, seed, threads), parameters)
+        super().__init__(_side_by_side(rules, care, n_models, seed, threads))
 
 
 class StreamingRandomPatchesClassifier(Own):
@@ -100,13 +100,12 @@ class StreamingRandomPatchesClassifier(Own):
         max_nodes: int = 100_000,
         warning_delta: float = 0.0001,
         drift_delta: float = 0.00001,
-        seed: int = 0,
+        seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        parameters = {name: value for name, value in locals().items() if name in _NAMES}
         rules = _rules(grace, delta, tau, max_nodes, columns_of(max_features), True)
         care = care_of(rate, warning_delta, drift_delta)
-        super().__init__(_side_by_side(rules, care, n_models, seed, threads), parameters)
+        super().__init__(_side_by_side(rules, care, n_models, seed, threads))
 
 
 class LeveragingBaggingClassifier(Own):
@@ -130,17 +129,15 @@ class LeveragingBaggingClassifier(Own):
         tau: float = 0.05,
         max_nodes: int = 100_000,
         drift_delta: float = 0.002,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
-        parameters = {name: value for name, value in locals().items() if name in _NAMES}
         rules = _rules(grace, delta, tau, max_nodes, 0.0, False)
         care = Care(
             rate=positive("rate", rate),
             drift=REPLACE_WORST,
             drift_delta=share("drift_delta", drift_delta),
         )
-        models = int(positive("n_models", n_models))
-        super().__init__(Grove(rules, care, [models], seed), parameters)
+        super().__init__(Grove(rules, care, [whole("n_models", n_models)], seed_of(seed)))
 
 
 class RiverForest(Grove):
@@ -243,12 +240,6 @@ def as_usual(kind: drift.ADWIN) -> bool:
     return all(getattr(kind, name) == getattr(usual, name) for name in names)
 
 
-_NAMES = frozenset(
-    "n_models max_features rate grace delta tau max_nodes warning_delta drift_delta seed "
-    "threads".split()
-)
-
-
 def _rules(
     grace: float, delta: float, tau: float, max_nodes: int, columns: float, handed_down: bool
 ) -> Rules:
@@ -256,7 +247,7 @@ def _rules(
         grace=positive("grace", grace),
         delta=share("delta", delta),
         tau=positive("tau", tau),
-        nodes=int(positive("max_nodes", max_nodes)),
+        nodes=whole("max_nodes", max_nodes),
         columns=columns,
         handed_down=handed_down,
     )
@@ -273,18 +264,27 @@ def care_of(rate: float, warning_delta: float, drift_delta: float) -> Care:
     )
 
 
-def _side_by_side(rules: Rules, care: Care, n_models: int, seed: int, threads: int | None) -> Grove:
-    models = int(positive("n_models", n_models))
-    return Grove(rules, care, [1] * models, seed, threads or cores())
+def _side_by_side(
+    rules: Rules, care: Care, n_models: int, seed: int | None, threads: int | None
+) -> Grove:
+    pools = [1] * whole("n_models", n_models)
+    return Grove(rules, care, pools, seed_of(seed), threads_of(threads))
+
+
+def threads_of(threads: int | None) -> int:
+    """Return how many trees run at once."""
+    return cores() if threads is None else whole("threads", threads)
 
 
 def columns_of(max_features: str | float) -> float:
     """Return how many columns are drawn: see `learners.compiled.rules.Rules`."""
     if max_features == "sqrt":
         return SQUARE_ROOT
-    if isinstance(max_features, bool | str) or not max_features > 0:
+    if isinstance(max_features, float) and 0.0 < max_features <= 1.0:
+        return ALL if max_features == 1.0 else max_features
+    if not isinstance(max_features, int) or isinstance(max_features, bool) or max_features < 1:
         raise LearnerError(
-            f"wanted max_features as 'sqrt', a share or a number above 0, got {max_features!r}: "
-            "give it one of these"
+            "wanted max_features as 'sqrt', a share up to 1.0 or a whole number from 1 on, got "
+            f"{max_features!r}: give it one of these"
         )
     return float(max_features)

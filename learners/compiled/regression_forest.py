@@ -6,11 +6,11 @@ import functools
 
 from river import forest, tree
 
-from learners.compiled.forest import care_of, columns_of, river_care, river_columns
+from learners.compiled.forest import care_of, columns_of, river_care, river_columns, threads_of
 from learners.compiled.grove import cores
+from learners.compiled.own import Own, seed_of, whole
 from learners.compiled.regression_grove import RegressionGrove
 from learners.compiled.regression_tree import own_rules, river_rules
-from learners.compiled.tree import Own, positive
 from learners.compiled.twins import NoTwinError, twin
 
 
@@ -39,7 +39,7 @@ class AdaptiveRandomForestRegressor(Own):
     warning_delta, drift_delta
         Confidence of the two windows of errors.
     seed
-        Of all that is drawn.
+        Of all that is drawn; a service gives it its own where it is left out.
     threads
         How many trees run at once, None for one on each core; no result depends on it.
     """
@@ -56,23 +56,15 @@ class AdaptiveRandomForestRegressor(Own):
         max_nodes: int = 100_000,
         warning_delta: float = 0.01,
         drift_delta: float = 0.001,
-        seed: int = 0,
+        seed: int | None = None,
         threads: int | None = None,
     ) -> None:
-        parameters = {name: value for name, value in locals().items() if name in _NAMES}
         rules = own_rules(grace, delta, tau, leaf, max_nodes)._replace(
             columns=columns_of(max_features)
         )
         care = care_of(rate, warning_delta, drift_delta)
-        models = int(positive("n_models", n_models))
-        grove = RegressionGrove(rules, care, models, seed, threads or cores())
-        super().__init__(grove, parameters)
-
-
-_NAMES = frozenset(
-    "n_models max_features rate grace delta tau leaf max_nodes warning_delta drift_delta seed "
-    "threads".split()
-)
+        models, own_seed = whole("n_models", n_models), seed_of(seed)
+        super().__init__(RegressionGrove(rules, care, models, own_seed, threads_of(threads)))
 
 
 @twin(forest.ARFRegressor)

@@ -7,6 +7,7 @@ from typing import Any
 from river import linear_model, optim, tree
 
 from learners.compiled.care import Care
+from learners.compiled.own import Own, positive, share, whole
 from learners.compiled.regression_grove import RegressionGrove
 from learners.compiled.regression_rules import (
     BY_BETTER,
@@ -17,13 +18,13 @@ from learners.compiled.regression_rules import (
     Rules,
 )
 from learners.compiled.rules import ALL, RIVERS
-from learners.compiled.tree import ENDLESS, Own, positive, share
+from learners.compiled.tree import ENDLESS, refuse_bounds
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 
 ANSWERS = {"mean": BY_MEAN, "model": BY_MODEL, "adaptive": BY_BETTER}
-# Values of a column that a leaf of a twin tells apart.
-MOST = 10_000
+# Values of a column that a leaf of a twin tells apart, and nodes at which it stops to split.
+MOST, MOST_NODES = 10_000, 20_000
 
 
 class HoeffdingTreeRegressor(Own):
@@ -64,17 +65,9 @@ class HoeffdingTreeRegressor(Own):
         max_nodes: int = 100_000,
     ) -> None:
         rules = own_rules(grace, delta, tau, leaf, max_nodes)._replace(
-            depth=ENDLESS if max_depth is None else int(positive("max_depth", max_depth))
+            depth=ENDLESS if max_depth is None else whole("max_depth", max_depth)
         )
-        parameters = {
-            "grace": grace,
-            "delta": delta,
-            "tau": tau,
-            "leaf": leaf,
-            "max_depth": max_depth,
-            "max_nodes": max_nodes,
-        }
-        super().__init__(RegressionGrove(rules, Care()), parameters)
+        super().__init__(RegressionGrove(rules, Care()))
 
 
 def own_rules(grace: int, delta: float, tau: float, leaf: str, max_nodes: int) -> Rules:
@@ -86,7 +79,7 @@ def own_rules(grace: int, delta: float, tau: float, leaf: str, max_nodes: int) -
         grace=positive("grace", grace),
         delta=share("delta", delta),
         tau=positive("tau", tau),
-        nodes=int(positive("max_nodes", max_nodes)),
+        nodes=whole("max_nodes", max_nodes),
     )
 
 
@@ -97,11 +90,12 @@ def _hoeffding_tree(estimator: tree.HoeffdingTreeRegressor) -> RegressionGrove:
     Four things of river have no like here. Its binary search trees grow with the values they
     meet: the twin is the same as long as no column of a leaf has more than 10,000 of them, after
     rounding; a further one counts to its neighbour. River counts the bytes of its objects every
-    `memory_estimate_period` records and puts leaves to sleep beyond `max_size`: the twin splits
-    on. Of columns with equal merits the last wins, by the order of keys in the leaf's first row;
-    here by the order in which columns first came, numbers before words. And where a value is
-    missing river adds up the weights of branches leaf by leaf, the twin row by row: a row may go
-    elsewhere where weights are no sums of powers of two and branches weigh the same.
+    `memory_estimate_period` records and puts leaves to sleep beyond `max_size`: the twin stops to
+    split at 20,000 nodes, and other bounds than river's own have no twin. Of columns with equal
+    merits the last wins, by the order of keys in the leaf's first row; here by the order in which
+    columns first came, numbers before words. And where a value is missing river adds up the
+    weights of branches leaf by leaf, the twin row by row: a row may go elsewhere where weights are
+    no sums of powers of two and branches weigh the same.
     """
     nominal = frozenset(estimator.nominal_attributes or ())
     rules, digits = river_rules(estimator, estimator.splitter)
@@ -124,6 +118,7 @@ def river_rules(estimator: Any, splitter: Any) -> tuple[Rules, int | None]:
         raise NoTwinError(f"{name} with stop_mem_management")
     if estimator.remove_poor_attrs:
         raise NoTwinError(f"{name} with remove_poor_attrs")
+    refuse_bounds(estimator)
     if not 0.0 < estimator.delta <= 1.0:
         raise NoTwinError(f"{name} with delta={estimator.delta!r}")
     if not estimator.grace_period > 0:
@@ -145,7 +140,7 @@ def river_rules(estimator: Any, splitter: Any) -> tuple[Rules, int | None]:
         binary=bool(estimator.binary_split),
         preprune=bool(estimator.merit_preprune),
         decay=float(estimator.model_selector_decay),
-        nodes=ENDLESS,
+        nodes=MOST_NODES,
         columns=ALL,
     )
     if answer == BY_MEAN:

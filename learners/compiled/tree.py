@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Self
+import inspect
+from typing import Any
 
 from river import tree
 
 from learners.compiled.care import Care
-from learners.compiled.chain import Chain, Model
 from learners.compiled.grove import Grove
+from learners.compiled.own import Own, positive, share, whole
 from learners.compiled.rules import (
     BY_BAYES,
     BY_BETTER,
@@ -19,32 +19,12 @@ from learners.compiled.rules import (
     Rules,
 )
 from learners.compiled.twins import NoTwinError, twin
-from learners.errors import LearnerError
 
 ANSWERS = {"mc": BY_MAJORITY, "nb": BY_BAYES, "nba": BY_BETTER}
 CRITERIA = {"info_gain": GAIN, "gini": GINI}
-# River looks at the size of a tree only once it learned so much; it splits until then.
 ENDLESS = 10**9
-
-
-class Own(Chain):
-    """A model under this project's own name, as a learner.
-
-    Parameters
-    ----------
-    model
-        What answers.
-    parameters
-        What the subclass was made with.
-    """
-
-    def __init__(self, model: Model, parameters: dict[str, Any]) -> None:
-        super().__init__([], model, self)
-        self.parameters = parameters
-
-    def fresh(self) -> Self:
-        """See `learners.base.Learner`."""
-        return type(self)(**self.parameters)
+# Nodes at which a twin stops to split; river looks at the bytes of its objects now and then.
+MOST_NODES = 100_000
 
 
 class HoeffdingTreeClassifier(Own):
@@ -93,17 +73,10 @@ class HoeffdingTreeClassifier(Own):
             grace=positive("grace", grace),
             delta=share("delta", delta),
             tau=positive("tau", tau),
-            depth=ENDLESS if max_depth is None else int(positive("max_depth", max_depth)),
-            nodes=int(positive("max_nodes", max_nodes)),
+            depth=ENDLESS if max_depth is None else whole("max_depth", max_depth),
+            nodes=whole("max_nodes", max_nodes),
         )
-        parameters = {
-            "grace": grace,
-            "delta": delta,
-            "tau": tau,
-            "max_depth": max_depth,
-            "max_nodes": max_nodes,
-        }
-        super().__init__(Grove(rules, Care(), [1]), parameters)
+        super().__init__(Grove(rules, Care(), [1]))
 
 
 @twin(tree.HoeffdingTreeClassifier)
@@ -111,8 +84,9 @@ def _hoeffding_tree(estimator: tree.HoeffdingTreeClassifier) -> Grove:
     """Return river's tree with river's conventions.
 
     Three things of river have no like here. It counts the bytes of its Python objects every
-    `memory_estimate_period` records and puts leaves to sleep beyond `max_size`: the twin splits
-    on, and is the same as long as river's tree stays within `max_size`, or the period. Of columns
+    `memory_estimate_period` records and puts leaves to sleep beyond `max_size`: the twin stops to
+    split at 100,000 nodes, and is the same as long as river's tree stays within `max_size`, or the
+    period. Other bounds than river's own have no twin. Of columns
     with equal merits the last wins, by the order of keys in the leaf's first row; here by the
     order in which columns first came, numbers before words. And where a category has two words in
     a leaf, river may, by the last bit of a sum, ask "is it this one" for the word with the lower
@@ -135,6 +109,7 @@ def river_rules(estimator: Any) -> Rules:
         raise NoTwinError(f"{name} with stop_mem_management")
     if estimator.remove_poor_attrs and answer == "mc":
         raise NoTwinError(f"{name} with remove_poor_attrs")
+    refuse_bounds(estimator)
     if not 0.0 < estimator.delta <= 1.0:
         raise NoTwinError(f"{name} with delta={estimator.delta!r}")
     if estimator.split_criterion not in CRITERIA:
@@ -152,19 +127,16 @@ def river_rules(estimator: Any) -> Rules:
         fraction=float(estimator.min_branch_fraction),
         preprune=bool(estimator.merit_preprune),
         threshold=float(estimator.nb_threshold),
-        nodes=ENDLESS,
+        nodes=MOST_NODES,
     )
 
 
-def positive(name: str, value: float) -> float:
-    """Return a parameter as a float that is above 0."""
-    if isinstance(value, bool) or not value > 0 or math.isinf(value):
-        raise LearnerError(f"wanted {name} above 0, got {value!r}: give it another value")
-    return float(value)
-
-
-def share(name: str, value: float) -> float:
-    """Return a parameter as a float between 0 and 1."""
-    if isinstance(value, bool) or not 0.0 < value < 1.0:
-        raise LearnerError(f"wanted {name} between 0 and 1, got {value!r}: give it another value")
-    return float(value)
+def refuse_bounds(estimator: Any) -> None:
+    """Raise where a tree or forest of river is to hold other bytes than it usually may."""
+    usual = inspect.signature(type(estimator)).parameters
+    for name in ("max_size", "memory_estimate_period"):
+        if getattr(estimator, name) != usual[name].default:
+            raise NoTwinError(
+                f"{type(estimator).__name__} with {name}={getattr(estimator, name)!r}, "
+                "by which river counts the bytes of its objects"
+            )
