@@ -55,7 +55,7 @@ def stacks(raw: str) -> Stacks:
 
 def drawn(found: Stacks) -> str:
     """Return the graph as SVG; a box tells its share when pointed at."""
-    whole = sum(found.values())
+    whole = max(1, sum(found.values()))
     boxes: list[str] = []
     deepest = _boxes(sorted(found.items()), 0, 0.0, WIDTH / whole, whole, boxes)
     height = (deepest + 1) * BAR

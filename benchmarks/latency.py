@@ -6,8 +6,8 @@ The service runs as its users run it. A producer appends records at each rate; a
 them a second carry a key of their own, and a reader asks Redis for that key, over and over, from
 just before the append until the prediction is there. So the times hold producing, Kafka, fetching,
 learning, writing and a look-up, all on the same cores; between two look-ups the reader sleeps for
-half a millisecond, which is in them too. Exits 1 if the p99 at 10,000 records a
-second is not below 25 ms, or if the service fell behind.
+half a millisecond, which is in them too. Exits 1 if at 10,000 records a second the p99 is not
+below 25 ms, or a prediction was not seen.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def sampled(services: Services, folder: Path, records: int) -> str:
     command += ["--subprocesses", "--rate", str(HERTZ), "--output", str(out), "--", sys.executable]
     command += ["-m", "benchmarks.loop_alluvia", services.servers, services.redis_url, str(place)]
     done = subprocess.run([*command, str(records)], cwd=ROOT, capture_output=True, text=True)
-    if not out.exists():
+    if done.returncode or not out.exists():
         raise BenchmarkError(f"wanted samples of py-spy, got: {last_line(done.stderr)}")
     return out.read_text("utf-8")
 

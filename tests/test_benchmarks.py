@@ -11,6 +11,7 @@ from river import naive_bayes
 
 from benchmarks import plots
 from benchmarks.failure import BenchmarkError
+from benchmarks.flame import drawn, stacks
 from benchmarks.machine import slug
 from benchmarks.peers.process import interpreter
 from benchmarks.streams import rbf
@@ -94,9 +95,32 @@ def test_plots_are_drawn_of_what_has_figures(tmp_path: Path) -> None:
     }
     plots.draw(report, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["learners_tree.svg"]
-    drawn = ElementTree.fromstring((tmp_path / "learners_tree.svg").read_text("utf-8"))
-    texts = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    plot = ElementTree.fromstring((tmp_path / "learners_tree.svg").read_text("utf-8"))
+    texts = [one.text for one in plot.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Alluvia", "CapyMOA", "river", "elec2"} <= set(texts)
+
+
+def test_a_flame_graph_is_of_what_is_done_while_records_flow() -> None:
+    loop = "process 1:alluvia;thread (7): MainThread;main (a.py:1);Loop.turns (stream/loop.py:{});"
+    raw = "\n".join(
+        [
+            loop.format(2) + "Chain.run <x> (learners/compiled/chain.py:3) 3",
+            loop.format(9) + "Chain.run <x> (learners/compiled/chain.py:4) 1",
+            loop.format(9) + "_compile_for_args (numba/dispatcher.py:4) 5",
+            "process 2:python -m stream.log_worker;thread (9): main;Worker._push (w.py:1) 2",
+            "process 1:alluvia;thread (7): MainThread;main (a.py:1);imported (b.py:1) 8",
+        ]
+    )
+    found = stacks(raw)
+    assert found == {
+        ("MainThread", "Loop.turns stream/loop.py", "Chain.run <x> learners/compiled/chain.py"): 4,
+        ("reading process, main", "Worker._push w.py"): 2,
+    }
+    graph = ElementTree.fromstring(drawn(found))
+    names = [one.text for one in graph.iter("{http://www.w3.org/2000/svg}title")]
+    assert "Chain.run <x> learners/compiled/chain.py: 66.7%" in names
+    assert len(names) == 5
+    assert list(ElementTree.fromstring(drawn(stacks(""))))
 
 
 def test_a_machine_is_part_of_a_name() -> None:
