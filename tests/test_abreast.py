@@ -15,6 +15,7 @@ from learners.roads import as_learner
 from tests.rolling_cases import stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_close", ["freeze", "go_on"])
 def test_members_side_by_side_are_what_they_are_one_after_the_other(
     on_close: Literal["freeze", "go_on"],
