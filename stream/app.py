@@ -159,7 +159,9 @@ def spread(shard: Shard, config: Config, pool: Processes) -> None:
 def new_shard(config: Config) -> Shard:
     """Return an untrained shard."""
     learner = build(config)
-    classes = Classes(config.record.classes)
+    named = config.record.positive
+    # A class that is named is known from the first record on, wherever a block is cut.
+    classes = Classes(config.record.classes or ([] if named is None else [named]))
     decoder = Decoder(
         config.record,
         config.task,

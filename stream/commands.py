@@ -33,7 +33,7 @@ Columns = Annotated[
     str | None, typer.Option(metavar="A,B", help="Names of the columns of CSV without a header.")
 ]
 Labels = Annotated[
-    bool, typer.Option("--labels", help="Append to the topic of [label], keyed by the id.")
+    bool, typer.Option("--labels", help=r"Append to the topic of \[label], keyed by the id.")
 ]
 Metrics = Annotated[
     str | None,

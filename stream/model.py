@@ -73,7 +73,15 @@ def describe(config: Config) -> str:
             f"in a rolling ensemble: a member for every {window.records:,} learned records, "
             f"which then {close}; the last {window.keep} vote by {window.vote.replace('_', ' ')}"
         )
-    return "\n".join([*lines, repr(inner)])
+    return "\n".join([*lines, _shown(inner)])
+
+
+def _shown(inner: Any) -> str:
+    """Return the estimator with its parameters; river cannot write out all that it can run."""
+    try:
+        return repr(inner)
+    except Exception:
+        return _name(inner)
 
 
 def _learner(inner: Any, config: Config) -> tuple[Learner, str]:
@@ -111,6 +119,8 @@ def _twin(inner: Any, config: Config) -> tuple[Any, str]:
     except NoTwinError as error:
         return inner, f"not compiled: there is no compiled form of {error}"
     twin.source = inner  # a rolling ensemble fills its open seeds, member by member
+    if twin.draws:
+        return twin, "compiled: its twin draws otherwise, and is right as often"
     return twin, "compiled: its twin gives the same answers"
 
 

@@ -96,11 +96,12 @@ def test_check_says_once_that_it_is_compiled() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("n_models", value) for value in (0, -1, 0.5, 2.5, "ten", None, True)),
+        *(("n_models", value) for value in (0, -1, 0.5, 2.5, "ten", None, True, 10**9)),
         *(("seed", value) for value in (-1, 0.5, "one")),
         *(("grace", value) for value in (0, float("inf"), float("nan"), "many")),
-        *(("max_nodes", value) for value in (0, 10.5, "all")),
+        *(("max_nodes", value) for value in (0, 10.5, "all", 10**21)),
         *(("delta", value) for value in (0.0, 1.0, "small")),
+        *(("rate", value) for value in (0.0, -1.0, 1e300, "x")),
         *(("threads", value) for value in (0, -3, 1.5)),
         *(("max_features", value) for value in (0, -1, 1.5, "log", float("inf"), True)),
     ],

@@ -18,6 +18,7 @@ from stream.answers import entries_of
 from stream.app import new_shard
 from stream.block import DeadLetter
 from stream.config import Config
+from stream.log import Message
 from stream.manifest import Position
 from stream.shard import Shard
 from stream.store import Entry
@@ -155,3 +156,31 @@ def test_the_stream_is_rough_enough_to_tell(name: str) -> None:
     assert 20 > len({letter.reason[:20] for letter in left.dead}) > 3
     assert {entry.prediction for entry in left.stored.values()} >= {'"high"', '"low"'}
     assert left.report["overall"]["accuracy"] > 0.6
+
+
+@pytest.mark.parametrize("positive", ["p", "n", None])
+@pytest.mark.parametrize("compiled", ["off", "auto"])
+def test_a_class_that_comes_later_in_a_block_shows_in_no_earlier_prediction(
+    compiled: str, positive: str | None
+) -> None:
+    record = {"key": "key", "label": "label"} | ({"positive": positive} if positive else {})
+    config = Config.of(
+        {
+            "name": "late",
+            "task": "classification",
+            "record": record,
+            "model": {"learner": "river.linear_model.LogisticRegression", "compile": compiled},
+        }
+    )
+    rows = enumerate("nnnpnp")
+    texts = [f'{{"key":"k{i}","a":{i}.5,"label":"{label}"}}'.encode() for i, label in rows]
+    messages = [Message(None, text, 0) for text in texts]
+
+    def told(size: int) -> list[Entry]:
+        shard, entries = new_shard(config), list[Entry]()
+        for start in range(0, len(messages), size):
+            taken = shard.take(streams.run_of(messages, start, start + size))
+            entries += entries_of(*taken, config.task, 1)
+        return entries
+
+    assert told(len(messages)) == told(1) == told(2)

@@ -53,6 +53,11 @@ class AdaptiveTree(Grove):
         self.habits = habits
         self._watch = _grown(Watch(np.empty(0, np.int64), np.empty((0, 2)), alarms(0)), 1)
 
+    @property
+    def draws(self) -> bool:
+        """See `learners.compiled.grove.Grove`."""
+        return self.habits.drawn
+
     def fresh(self) -> Self:
         """See `learners.compiled.chain.Model.fresh`."""
         return type(self)(self.rules, self.habits, self.seed, self.nominal)

@@ -145,6 +145,11 @@ class Chain:
         parts = [*self.stages, self.model]
         return ["compiled", [type(part).__name__ for part in parts], _plain(self.state())]
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws other random numbers than the estimator that it is the twin of."""
+        return bool(getattr(self.model, "draws", False))
+
     def predict_learn(self, rows: Examples) -> Predictions:
         """See `learners.base.Learner`."""
         if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():

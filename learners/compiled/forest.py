@@ -17,6 +17,9 @@ from learners.compiled.tree import river_rules
 from learners.compiled.twins import NoTwinError, twin
 from learners.errors import LearnerError
 
+# The most trees, and the highest mean weight of a row: drawing takes as many steps.
+MODELS, RATE = 10_000, 100.0
+
 
 class AdaptiveRandomForestClassifier(Own):
     """Adaptive random forest (Gomes et al., 2017) of Hoeffding trees with MOA's conventions.
@@ -133,11 +136,13 @@ class LeveragingBaggingClassifier(Own):
     ) -> None:
         rules = _rules(grace, delta, tau, max_nodes, 0.0, False)
         care = Care(
-            rate=positive("rate", rate),
+            rate=positive("rate", rate, RATE),
             drift=REPLACE_WORST,
             drift_delta=share("drift_delta", drift_delta),
         )
-        super().__init__(Grove(rules, care, [whole("n_models", n_models)], seed_of(seed)))
+        super().__init__(
+            Grove(rules, care, [whole("n_models", n_models, most=MODELS)], seed_of(seed))
+        )
 
 
 class RiverForest(Grove):
@@ -256,7 +261,7 @@ def _rules(
 def care_of(rate: float, warning_delta: float, drift_delta: float) -> Care:
     """Return how an adaptive forest treats its trees."""
     return Care(
-        rate=positive("rate", rate),
+        rate=positive("rate", rate, RATE),
         drift=REPLACE,
         warning_delta=share("warning_delta", warning_delta),
         drift_delta=share("drift_delta", drift_delta),
@@ -267,7 +272,7 @@ def care_of(rate: float, warning_delta: float, drift_delta: float) -> Care:
 def _side_by_side(
     rules: Rules, care: Care, n_models: int, seed: int | None, threads: int | None
 ) -> Grove:
-    pools = [1] * whole("n_models", n_models)
+    pools = [1] * whole("n_models", n_models, most=MODELS)
     return Grove(rules, care, pools, seed_of(seed), threads_of(threads))
 
 

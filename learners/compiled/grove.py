@@ -83,6 +83,11 @@ class Grove:
             pool = pool_of((1, 1, 1, 0), 0, 0, 0, False)
             self._pools.append((pool, stand))
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws, and so other random numbers than river does."""
+        return self.care.rate > 0.0
+
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model.run`."""
         if not self._warm:

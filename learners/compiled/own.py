@@ -55,10 +55,11 @@ class Own(Chain):
         return type(self)(**given)
 
 
-def positive(name: str, value: float) -> float:
-    """Return a parameter as a float that is above 0."""
-    if not _number(value) or not 0 < value < math.inf:
-        raise LearnerError(f"wanted {name} above 0, got {value!r}: give it another value")
+def positive(name: str, value: float, most: float = math.inf) -> float:
+    """Return a parameter as a float above 0 and up to `most`."""
+    if not _number(value) or not 0 < value <= most or value == math.inf:
+        bound = f" and up to {most:g}" if most < math.inf else ""
+        raise LearnerError(f"wanted {name} above 0{bound}, got {value!r}: give it another value")
     return float(value)
 
 
@@ -69,18 +70,19 @@ def share(name: str, value: float) -> float:
     return float(value)
 
 
-def whole(name: str, value: int, least: int = 1) -> int:
-    """Return a parameter as a whole number that is `least` or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def whole(name: str, value: int, least: int = 1, most: int = 2**31 - 1) -> int:
+    """Return a parameter as a whole number from `least` to `most`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise LearnerError(
-            f"wanted {name} as a whole number from {least} on, got {value!r}: give it another value"
+            f"wanted {name} as a whole number from {least} to {most}, got {value!r}: "
+            "give it another value"
         )
     return value
 
 
 def seed_of(seed: int | None) -> int:
     """Return a seed; 0 for one that nobody gave."""
-    return 0 if seed is None else whole("seed", seed, 0)
+    return 0 if seed is None else whole("seed", seed, 0, 2**64 - 1)
 
 
 def _number(value: object) -> bool:

@@ -6,7 +6,14 @@ import functools
 
 from river import forest, tree
 
-from learners.compiled.forest import care_of, columns_of, river_care, river_columns, threads_of
+from learners.compiled.forest import (
+    MODELS,
+    care_of,
+    columns_of,
+    river_care,
+    river_columns,
+    threads_of,
+)
 from learners.compiled.grove import cores
 from learners.compiled.own import Own, seed_of, whole
 from learners.compiled.regression_grove import RegressionGrove
@@ -63,7 +70,7 @@ class AdaptiveRandomForestRegressor(Own):
             columns=columns_of(max_features)
         )
         care = care_of(rate, warning_delta, drift_delta)
-        models, own_seed = whole("n_models", n_models), seed_of(seed)
+        models, own_seed = whole("n_models", n_models, most=MODELS), seed_of(seed)
         super().__init__(RegressionGrove(rules, care, models, own_seed, threads_of(threads)))
 
 

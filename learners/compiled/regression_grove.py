@@ -82,6 +82,11 @@ class RegressionGrove:
             for own in chance
         ]
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws, and so other random numbers than river does."""
+        return self.care.rate > 0.0
+
     def run(self, flow: Flow, classes: int) -> tuple[Floats, None]:
         """See `learners.compiled.chain.Model.run`."""
         if not self._warm:
