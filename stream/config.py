@@ -299,6 +299,10 @@ def load(path: Path) -> Config:
     return Config.of(values, path.absolute().parent, path.name)
 
 
+# What `model_fields_json` leaves out where it is as it always was.
+_UNSAID = {"compile": "off"}
+
+
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[str]:
     """Return what differs between two parsed `model_fields_json`, as "path: saved -> now".
 
@@ -306,10 +310,12 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any], path: str = ""
     --------
     >>> differences({"seed": 1, "model": {"gather": None}}, {"seed": 2, "model": {"gather": None}})
     ['seed: 1 -> 2']
+    >>> differences({"model": {}}, {"model": {"compile": "auto"}})
+    ['model.compile: "off" -> "auto"']
     """
     found: list[str] = []
     for name in sorted({*saved, *now}):
-        old, new = saved.get(name), now.get(name)
+        old, new = (fields.get(name, _UNSAID.get(name)) for fields in (saved, now))
         where = f"{path}{name}"
         if isinstance(old, dict) and isinstance(new, dict):
             found += differences(old, new, f"{where}.")
