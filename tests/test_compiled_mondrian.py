@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from river import forest, preprocessing
 
@@ -91,6 +91,27 @@ def test_a_row_at_no_finite_distance_fails_as_in_river() -> None:
         with pytest.raises(LearnerFailedError) as error:
             learner.predict_learn(examples)
         assert error.value.row == 20
+
+
+@given(seed=st.integers(0, 2**32))
+@example(seed=6)
+@settings(max_examples=6, deadline=None)
+def test_the_first_row_that_a_tree_cannot_learn_is_named_wherever_blocks_are_cut(seed: int) -> None:
+    chance = random.Random(seed)
+    values = [0.5, *(chance.choice([0.1, 0.7, 0.9, -1.7e308, 1.7e308]) for _ in range(300))]
+    far = [dict(zip("abc", values[i : i + 3], strict=True)) for i in range(0, 297, 3)]
+    rows = Examples.of(far, np.zeros(99), Classes(["x"]))
+
+    def named(step: int) -> int:
+        learner = compiled(forest.AMFRegressor(n_estimators=8, seed=seed))
+        for start in range(0, len(rows), step):
+            try:
+                learner.predict_learn(rows[start : start + step])
+            except LearnerFailedError as failed:
+                return start + failed.row
+        return -1
+
+    assert named(1) == named(7) == named(99)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from learners import checks
 from learners.base import LEARN, PREDICT, Classes, Examples, Task
 from learners.compiled.pipeline import compiled
 from learners.compiled.regression_forest import AdaptiveRandomForestRegressor
-from learners.compiled.regression_grove import rounded
+from learners.compiled.regression_grove import RegressionGrove, rounded
 from learners.compiled.regression_tree import HoeffdingTreeRegressor
 from learners.compiled.twins import NoTwinError
 from learners.digests import digest
@@ -153,6 +153,35 @@ def test_values_far_out_do_not_blur_the_others() -> None:
     assert error(HoeffdingTreeRegressor(leaf="mean"), rows) < 0.08
 
 
+@pytest.mark.parametrize("far", [1e6, -1e120, 1e299])
+@pytest.mark.parametrize("leaf", ["mean", "model", "adaptive"])
+@pytest.mark.parametrize("kind", [HoeffdingTreeRegressor, AdaptiveRandomForestRegressor])
+def test_a_target_far_out_is_soon_forgotten(kind: Any, leaf: str, far: float) -> None:
+    chance = np.random.default_rng(0)
+    rows = real(({"x": x, "z": z}, 3.0 * x + z) for x, z in chance.normal(size=(2_500, 2)).tolist())
+    wild = real(zip(rows.rows, rows.y, strict=True))
+    wild.y[[300, 700]] = far, -far
+    errors = [np.abs(kind(leaf=leaf).predict_learn(r).value - rows.y)[701:] for r in (rows, wild)]
+    assert errors[1].max() < 25.0
+    assert errors[1][-500:].mean() < errors[0][-500:].mean() + 0.5
+
+
+@pytest.mark.parametrize("kind", [HoeffdingTreeRegressor, AdaptiveRandomForestRegressor])
+def test_no_target_makes_a_later_one_fail(kind: Any) -> None:
+    chance = np.random.default_rng(1)
+    targets = chance.normal(size=600) * 10.0 ** chance.choice([0, 0, 150, 299], 600)
+    rows = real(({"x": float(i % 5)}, y) for i, y in enumerate(targets))
+    assert np.isfinite(kind(grace=20).predict_learn(rows).value[1:]).all()
+
+
+def test_a_new_level_of_targets_is_met_within_some_rows() -> None:
+    chance = np.random.default_rng(2)
+    x = chance.normal(size=3_000)
+    rows = real(({"x": v}, v if i < 2_000 else 1e6 + 1e3 * v) for i, v in enumerate(x.tolist()))
+    value = AdaptiveRandomForestRegressor(n_models=3).predict_learn(rows).value
+    assert np.abs(value - rows.y)[-500:].mean() < 1e5
+
+
 def test_a_full_tree_goes_on_answering_and_learning() -> None:
     rows = stream(3, 3_000, Task.REGRESSION, missing=0.0)
     small = HoeffdingTreeRegressor(grace=10, delta=0.1, max_nodes=5)
@@ -211,6 +240,29 @@ def test_a_leaf_that_loses_itself_says_so_as_river_does() -> None:
         FromRiver(tree.HoeffdingTreeRegressor()).predict_learn(rows)
     with pytest.raises(LearnerFailedError, match="OverflowError"):
         compiled(tree.HoeffdingTreeRegressor()).predict_learn(rows)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_first_row_that_a_tree_cannot_learn_is_named_wherever_blocks_are_cut(
+    threads: int,
+) -> None:
+    chance = np.random.default_rng(11)
+    far = np.where(chance.random(300) < 0.1, 1e154 * chance.random(300), 1.0)
+    rows = real(({"x": float(i % 5)}, y) for i, y in enumerate(far))
+
+    def named(step: int) -> int:
+        model = forest.ARFRegressor(n_models=5, seed=11, leaf_prediction="adaptive")
+        learner = compiled(model)
+        assert isinstance(learner.model, RegressionGrove)
+        learner.model.threads = threads
+        for start in range(0, len(rows), step):
+            try:
+                learner.predict_learn(rows[start : start + step])
+            except LearnerFailedError as failed:
+                return start + failed.row
+        return -1
+
+    assert named(1) == named(7) == named(300) >= 0
 
 
 @pytest.mark.parametrize(

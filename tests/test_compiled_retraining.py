@@ -13,6 +13,7 @@ from learners.base import Examples
 from learners.compiled.drift import DDM, DRIFT
 from learners.compiled.pipeline import compiled
 from learners.compiled.twins import NoTwinError
+from learners.errors import LearnerFailedError
 from learners.from_river import FromRiver
 from tests.twins import agree, agree_but_for_ties, indifferent_to_cuts, stream
 
@@ -68,6 +69,18 @@ def test_the_next_model_has_codes_of_its_own(seed: int) -> None:
 def test_cuts_change_nothing(name: str, seed: int) -> None:
     rows = turning(seed, 2 if name == "scaled" else 3)
     indifferent_to_cuts(compiled(MODELS[name]), rows, seed)
+
+
+@pytest.mark.parametrize("row", [3, 700])
+def test_a_row_with_a_word_is_named(row: int) -> None:
+    rows = turning(1, 3)
+    wordy = [*rows.rows, *rows.rows]
+    wordy[row] = {**wordy[row], "word": "cold"}
+    with pytest.raises(LearnerFailedError) as failed:
+        compiled(MODELS["bayes"]).predict_learn(
+            Examples.of(wordy, np.tile(rows.y, 2), rows.classes)
+        )
+    assert failed.value.row == row
 
 
 def test_there_are_drifts_in_these_streams() -> None:

@@ -241,12 +241,9 @@ class Chain:
             rows.weight,
             self._labels,
         )
-        try:
-            for stage in self.stages:
-                flow = stage.run(flow)
-            return self.model.run(flow, classes)
-        except ZeroDivisionError as error:
-            raise LearnerFailedError(f"{self.name} raised on a row: {error}", 0) from error
+        for stage in self.stages:
+            flow = stage.run(flow)
+        return self.model.run(flow, classes)
 
     def _own_codes(self, rows: Examples, learned: Any) -> Floats:
         """Return the model's codes of the labels; a class first learned here joins."""

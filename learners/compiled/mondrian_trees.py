@@ -55,7 +55,7 @@ def grow(
     forest: Forest,
     answers: Floats,
 ) -> int:
-    """Answer and learn a block, tree by tree; return the row that cannot be learned, or -1.
+    """Answer and learn a block, tree by tree; return the first row that a tree cannot learn, or -1.
 
     Parameters
     ----------
@@ -73,24 +73,25 @@ def grow(
     nodes, ranges, links, marks, words, sheets = forest
     failed = -1
     for t in range(len(marks)):
-        if failed < 0:
-            failed = _tree(
-                asked,
-                taught,
-                op,
-                y,
-                order,
-                classes,
-                rules,
-                nodes[t],
-                ranges[t],
-                links[t],
-                marks[t],
-                words[t],
-                sheets[t],
-                len(marks),
-                answers,
-            )
+        row = _tree(
+            asked,
+            taught,
+            op,
+            y,
+            order,
+            classes,
+            rules,
+            nodes[t],
+            ranges[t],
+            links[t],
+            marks[t],
+            words[t],
+            sheets[t],
+            len(marks),
+            answers,
+        )
+        if row >= 0 and (failed < 0 or row < failed):
+            failed = row
     return failed
 
 

@@ -104,10 +104,17 @@ class RegressionGrove:
         said = np.full((self.trees, len(flow.op)), math.nan)
         if min(self.threads, self.trees) > 1 and len(flow.op) >= WORTH_THREADS:
             with ThreadPoolExecutor(self.threads) as threads:
-                list(threads.map(lambda i: self._tree(i, said[i : i + 1], rows), range(self.trees)))
+                ends = list(
+                    threads.map(lambda i: self._tree(i, said[i : i + 1], rows), range(self.trees))
+                )
         else:
-            for i in range(self.trees):
-                self._tree(i, said[i : i + 1], rows)
+            ends = [self._tree(i, said[i : i + 1], rows) for i in range(self.trees)]
+        if min(ends) < len(flow.op):
+            raise LearnerFailedError(
+                "a linear model in a leaf raised OverflowError on a row: its error grew out of "
+                "range: scale the numbers, or learn slower",
+                min(ends),
+            )
         value = said[0] if self.trees == 1 else self._together(said)
         return np.where((flow.op & PREDICT) != 0, value, math.nan), None
 
@@ -158,7 +165,8 @@ class RegressionGrove:
         same = flow.taught is flow.asked
         return Rows(asked, taught, keys, codes, flow.op, flow.y, flow.weight, same, ranks)
 
-    def _tree(self, i: int, said: Floats, rows: Rows) -> None:
+    def _tree(self, i: int, said: Floats, rows: Rows) -> int:
+        """Let a tree answer and learn a block; return how many rows it learned."""
         pool, stand = self._pools[i]
         d, c, words = rows.taught.shape[1], rows.codes.shape[1], rows.ranks.shape[1]
         look = look_of(d, c, self.rules.most, words)
@@ -173,12 +181,7 @@ class RegressionGrove:
             at, room = run(pool, rules, self.care, stand, rows, look, at, said)
             need = (nodes, nodes, sides * (d + c))
         self._pools[i] = (pool, stand)
-        if not room:
-            raise LearnerFailedError(
-                "a linear model in a leaf raised OverflowError on a row: its error grew out of "
-                "range: scale the numbers, or learn slower",
-                at,
-            )
+        return at
 
     def _together(self, said: Floats) -> Floats:
         """Return what the trees that have learned say together."""

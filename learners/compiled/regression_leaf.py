@@ -35,8 +35,9 @@ from learners.compiled.regression_rules import BY_MEAN as MEAN_ONLY
 from learners.compiled.rules import ALL, OURS, SQUARE_ROOT
 from learners.table import Codes, Floats
 
-# Standard deviations beyond which a number counts as if it were so many.
-FAR = 5.0
+# Standard deviations beyond which a number, or an error that a linear model learns from, counts as
+# if it were so many; the same for targets; and the largest target, whose square is a number.
+FAR, WILD, LARGEST = 5.0, 30.0, 1e100
 
 
 class Rows(NamedTuple):
@@ -110,6 +111,18 @@ def deviation(scales: Floats, j: int) -> float:
 
 
 @part
+def tamed(scales: Floats, y: float) -> float:
+    """Return a target, or as much of it as counts where it is far from those before.
+
+    That is what at most doubles their variance, so that one of them leaves no trace for long and a
+    new level is met within some rows; where they are few, `WILD` standard deviations.
+    """
+    y = max(-LARGEST, min(LARGEST, y))
+    far = max(WILD, math.sqrt(scales[0, 0])) * deviation(scales, 0)
+    return float(max(scales[0, 1] - far, min(scales[0, 1] + far, y)) if far > 0.0 else y)
+
+
+@part
 def see(rules: Rules, scales: Floats, x: Floats, i: int, look: Look) -> None:
     """Put a row's numbers into `look.z`: as they are, or in standard deviations from the mean."""
     for j in range(x.shape[1]):
@@ -130,9 +143,7 @@ def line(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> flo
     for j in range(pool.line.shape[1]):
         total += pool.line[stat, j, SLOPE] * look.z[j]
     total += pool.mass[leaf, INTERCEPT]
-    if rules.convention == OURS:
-        return float(scales[0, 1] + deviation(scales, 0) * total)
-    return float(total)
+    return float(scales[0, 1] + total if rules.convention == OURS else total)
 
 
 @part
@@ -149,15 +160,24 @@ def answer(pool: Pool, rules: Rules, leaf: int, scales: Floats, look: Look) -> f
 
 @part
 def learn(
-    pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, scales: Floats, look: Look
+    pool: Pool,
+    rules: Rules,
+    leaf: int,
+    rows: Rows,
+    i: int,
+    y: float,
+    w: float,
+    scales: Floats,
+    look: Look,
 ) -> bool:
     """Let a leaf learn the row seen; return whether its errors are still numbers.
 
     O(columns x log cells). The linear model takes a step of gradient descent, by river's
     convention on the numbers as they are, by this project's a normalised one (Nagumo and Noda,
-    1967), which no scale of the numbers lets diverge.
+    1967) on numbers in standard deviations: their scale does not matter, and neither do errors
+    beyond `FAR` standard deviations of the targets.
     """
-    mass, y, fine = pool.mass[leaf], rows.y[i], True
+    mass, fine = pool.mass[leaf], True
     said = 0.0
     if rules.answer != MEAN_ONLY:
         said = line(pool, rules, leaf, scales, look)
@@ -169,15 +189,17 @@ def learn(
     mass[MEAN] = before + (w / mass[N]) * (y - before)
     mass[SPREAD] += w * (y - before) * (y - mass[MEAN])
     if pool.node[leaf, KIND] == LEAF:
-        _observe(pool, rules, leaf, rows, i, w, look)
+        _observe(pool, rules, leaf, rows, i, y, w, look)
     if rules.answer != MEAN_ONLY:
         _descend(pool, rules, leaf, y, said, w, scales, look)
     return fine
 
 
 @part
-def _observe(pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, w: float, look: Look) -> None:
-    stat, d, y = pool.node[leaf, STAT], rows.taught.shape[1], rows.y[i]
+def _observe(
+    pool: Pool, rules: Rules, leaf: int, rows: Rows, i: int, y: float, w: float, look: Look
+) -> None:
+    stat, d = pool.node[leaf, STAT], rows.taught.shape[1]
     pool.node[leaf, TICK] += 1
     for j in range(d + rows.codes.shape[1]):
         born = pool.way[stat, j, BORN]
@@ -216,13 +238,10 @@ def _descend(
 ) -> None:
     stat, d = pool.node[leaf, STAT], pool.line.shape[1]
     if rules.convention == OURS:
-        sd = deviation(scales, 0)
-        if sd == 0.0:
-            return
-        size = 1.0
+        far, size = FAR * deviation(scales, 0), 1.0
         for j in range(d):
             size += look.z[j] * look.z[j]
-        step = min(1.0, rules.rate * w) * (y - said) / sd / size
+        step = min(1.0, rules.rate * w) * max(-far, min(far, y - said)) / size
         pool.mass[leaf, INTERCEPT] += step
         for j in range(d):
             pool.line[stat, j, SLOPE] += step * look.z[j]

@@ -12,7 +12,7 @@ from learners.compiled import adwin
 from learners.compiled.care import LEAVE, Care
 from learners.compiled.chance import Seeds, poisson
 from learners.compiled.jit import njit, part, sewn
-from learners.compiled.regression_leaf import Look, Rows, answer, draw, learn, scale, see
+from learners.compiled.regression_leaf import Look, Rows, answer, draw, learn, scale, see, tamed
 from learners.compiled.regression_pool import (
     CODE,
     CUT,
@@ -111,10 +111,13 @@ def run(
             if rows.op[i] & PREDICT:
                 said[t, i] = _ask(pool, rules, stand, t, rows.asked, rows.codes, i, look)
             if rows.op[i] & LEARN and rows.weight[i] > 0.0:
-                if not _teach(pool, rules, care, stand, t, rows, i, look, said[t, i]):
+                y = rows.y[i]
+                if rules.convention == OURS:
+                    y = tamed(stand.scales[t], y)
+                if not _teach(pool, rules, care, stand, t, rows, i, y, look, said[t, i]):
                     return i, False
                 if rules.convention == OURS:
-                    scale(stand.scales[t], rows.taught, i, rows.y[i])
+                    scale(stand.scales[t], rows.taught, i, y)
     return len(rows.op), True
 
 
@@ -139,6 +142,7 @@ def _teach(
     t: int,
     rows: Rows,
     i: int,
+    y: float,
     look: Look,
     said: float,
 ) -> bool:
@@ -149,7 +153,7 @@ def _teach(
     w, fine = rows.weight[i], True
     if not rows.same or not rows.op[i] & PREDICT:
         said = _ask(pool, rules, stand, t, rows.taught, rows.codes, i, look)
-    error = rows.y[i] - said
+    error = y - said
     if stand.roots[t, 0] < 0:
         stand.roots[t, 0] = _seedling(pool, rules)
         see(rules, stand.scales[t], rows.taught, i, look)
@@ -163,7 +167,7 @@ def _teach(
             continue
         leaf, strayed = _reach(pool, rules, root, rows.taught, rows.codes, i, w)
         draw(pool, rules, leaf, rows, i, stand.chance[t], look)
-        fine = learn(pool, rules, leaf, rows, i, w, stand.scales[t], look) and fine
+        fine = learn(pool, rules, leaf, rows, i, y, w, stand.scales[t], look) and fine
         if (not strayed or rules.convention == OURS) and due(pool, rules, leaf):
             grow(pool, rules, leaf, rows.taught.shape[1], rows.ranks, look)
     if care.drift != LEAVE and error == error:

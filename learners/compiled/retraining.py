@@ -16,6 +16,7 @@ from learners.compiled.chain import Model, Stage
 from learners.compiled.drift import ADWIN, DDM, DRIFT, WARNING, PageHinkley
 from learners.compiled.flow import Flow
 from learners.compiled.twins import NoTwinError, twin, twin_of
+from learners.errors import LearnerFailedError
 
 # Rows that are answered ahead of a drift that may be found among them, and then once more.
 AHEAD = 256
@@ -115,8 +116,11 @@ class Retraining:
             part = _rows(flow, start, min(start + AHEAD, n))
             # River asks the model before it learns a row, whoever else asks.
             op = np.where((part.op & LEARN) != 0, part.op | PREDICT, part.op)
-            guess, chances = self._active.run(dataclasses.replace(part, op=op), classes)
-            end = start + self._heed(part, guess, classes)
+            try:
+                guess, chances = self._active.run(dataclasses.replace(part, op=op), classes)
+                end = start + self._heed(part, guess, classes)
+            except LearnerFailedError as error:
+                raise LearnerFailedError(str(error), start + error.row) from error
             asked = (flow.op[start:end] & PREDICT) != 0
             value[start:end][asked] = guess[: end - start][asked]
             proba[start:end][asked] = chances[: end - start][asked]
@@ -151,19 +155,14 @@ class Retraining:
             told, signals = told[: drifts[0] + 1], signals[: drifts[0] + 1]
             self._detector.restore(before)
             self._detector.update(errors[: len(told)])
-        if self._background:
-            op = np.zeros_like(part.op)
-            op[told[signals == WARNING]] = LEARN
-            if op.any():
-                self._next.run(dataclasses.replace(part, op=op), classes)
+        if self._background and (signals == WARNING).any():
+            self._next.run(_teaching(part, told[signals == WARNING]), classes)
         if not len(drifts):
             return len(part.op)
         # What the model before learned from here on goes with it.
         row = int(told[-1])
         self._active, self._next = self._next, self._active.fresh()
-        learned = _rows(part, row, row + 1)
-        learned.op = np.full(1, LEARN, np.uint8)
-        self._active.run(learned, classes)
+        self._active.run(_teaching(part, row), classes)
         return row + 1
 
 
@@ -219,6 +218,13 @@ def _ddm(estimator: drift.binary.DDM) -> DDM:
 def _learned(flow: Flow) -> NDArray[np.bool_]:
     learned: NDArray[np.bool_] = ((flow.op & LEARN) != 0) & ~np.isnan(flow.y)
     return learned
+
+
+def _teaching(flow: Flow, rows: int | NDArray[np.int64]) -> Flow:
+    """Return a block in which these rows are learned, and nothing else is done."""
+    op = np.zeros_like(flow.op)
+    op[rows] = LEARN
+    return dataclasses.replace(flow, op=op)
 
 
 def _rows(flow: Flow, start: int, end: int) -> Flow:

@@ -62,11 +62,12 @@ def only_numbers(
     fields
         In which fields it is; None for all.
     """
-    for j, field in enumerate(flow.categories):
-        worded = (flow.codes[:, j] != MISSING) & ((flow.op & ops) != 0)
-        if worded.any() and (fields is None or field in fields):
-            raise LearnerFailedError(
-                f"wanted numbers, got a string in {field}, which {name} cannot take: "
-                "encode it in the pipeline, or leave the field out",
-                int(worded.argmax()),
-            )
+    names = [field for field in flow.categories if fields is None or field in fields]
+    taken = [j for j, field in enumerate(flow.categories) if field in names]
+    rows, places = np.nonzero((flow.codes[:, taken] != MISSING) & (flow.op & ops != 0)[:, None])
+    if len(rows):
+        raise LearnerFailedError(
+            f"wanted numbers, got a string in {names[places[0]]}, which {name} cannot take: "
+            "encode it in the pipeline, or leave the field out",
+            int(rows[0]),
+        )
