@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -180,6 +181,9 @@ class Categories:
         self.names: list[Any] = list(names)
         self.words: list[list[str]] = [list(known) for known in words]
         self._codes = [{word: i for i, word in enumerate(known)} for known in self.words]
+        # By category the codes of its words in sorted order, as far as they were ranked.
+        self._sorted = [np.empty(0, np.int64) for _ in self.names]
+        self._ranks = np.zeros((0, 0), np.int32)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -200,14 +204,18 @@ class Categories:
         return codes
 
     def ranks(self) -> Codes:
-        """Return int32[categories, words], the place of each word in sorted order."""
-        widest = max(map(len, self.words), default=0)
-        ranks = np.zeros((len(self), widest), np.int32)
-        for row, words in zip(ranks, self.words, strict=True):
-            row[np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)] = np.arange(
-                len(words)
-            )
-        return ranks
+        """Return int32[categories, words], the place of each word in sorted order.
+
+        Not to be written to: it is kept until a word joins, which takes a search among the sorted.
+        """
+        lengths = list(map(len, self.words))
+        if list(map(len, self._sorted)) == lengths and len(self._ranks) == len(self):
+            return self._ranks
+        self._ranks = np.zeros((len(self), max(lengths, default=0)), np.int32)
+        for place, words in enumerate(self.words):
+            order = self._sorted[place] = _with_new(self._sorted[place], words)
+            self._ranks[place, order] = np.arange(len(words))
+        return self._ranks
 
     def _join(self, flow: Flow, learned: NDArray[np.bool_]) -> None:
         new = [j for j, name in enumerate(flow.categories) if name not in self.names]
@@ -217,6 +225,7 @@ class Categories:
                 self.names.append(name)
                 self.words.append([])
                 self._codes.append({})
+                self._sorted.append(np.empty(0, np.int64))
 
     def _own(
         self, column: Codes, words: list[str], learned: NDArray[np.bool_], place: int
@@ -229,6 +238,14 @@ class Categories:
             table[code] = known[words[code]] = len(self.words[place])
             self.words[place].append(words[code])
         return table[column].astype(np.int32)
+
+
+def _with_new(order: NDArray[np.int64], words: list[str]) -> NDArray[np.int64]:
+    """Return the codes of all words in sorted order, given those of the first `len(order)`."""
+    new = sorted(range(len(order), len(words)), key=words.__getitem__)
+    key = words.__getitem__
+    places = [bisect.bisect_left(order, words[code], key=key) for code in new]
+    return np.insert(order, np.array(places, np.int64), new)
 
 
 def _first_rows(present: NDArray[np.bool_]) -> list[int]:
