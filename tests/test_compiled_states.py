@@ -73,6 +73,7 @@ CATEGORIES: dict[str, Any] = {
     "one-hot": after(compose.SelectType(str), preprocessing.OneHotEncoder()),
     "hashed": after(preprocessing.FeatureHasher(20, seed=1)),
     "river's tree": tree.HoeffdingTreeClassifier(10, delta=0.3),
+    "river's adaptive tree": tree.HoeffdingAdaptiveTreeClassifier(10, delta=0.3, seed=1),
     "river's forest": forest.ARFClassifier(n_models=3, grace_period=10, seed=5),
     "tree": HoeffdingTreeClassifier(grace=10, delta=0.3),
     "forest": AdaptiveRandomForestClassifier(n_models=3, grace=10, warning_delta=0.3),

@@ -17,6 +17,7 @@ from learners.errors import LearnerFailedError
 from learners.table import MISSING, Codes, Floats
 
 Ops = NDArray[np.uint8]
+Places = NDArray[np.int64]
 
 HEAD = 32
 """In so many rows of a block new columns are looked for first."""
@@ -148,8 +149,15 @@ class Fields:
             return flow.asked, flow.taught
         theirs = {name: j for j, name in enumerate(flow.names)}
         places = np.array([theirs.get(name, -1) for name in self.names], np.int64)
-        asked = _placed(flow.asked, places)
-        return asked, asked if flow.taught is flow.asked else _placed(flow.taught, places)
+        return placed(flow, places)
+
+    def some(self, flow: Flow) -> tuple[Places, Places]:
+        """Return where the flow's columns are here, ascending, and there; new ones join."""
+        self._join(flow)
+        own = np.array([self._places.get(name, -1) for name in flow.names], np.int64)
+        order = np.argsort(own, kind="stable")
+        order = order[own[order] >= 0]
+        return own[order], order
 
     def _join(self, flow: Flow) -> None:
         new = [j for j, name in enumerate(flow.names) if name not in self._places]
@@ -182,7 +190,7 @@ class Categories:
         self.words: list[list[str]] = [list(known) for known in words]
         self._codes = [{word: i for i, word in enumerate(known)} for known in self.words]
         # By category the codes of its words in sorted order, as far as they were ranked.
-        self._sorted = [np.empty(0, np.int64) for _ in self.names]
+        self._sorted: list[Places] = [np.empty(0, np.int64) for _ in self.names]
         self._ranks = np.zeros((0, 0), np.int32)
 
     def __len__(self) -> int:
@@ -240,7 +248,7 @@ class Categories:
         return table[column].astype(np.int32)
 
 
-def _with_new(order: NDArray[np.int64], words: list[str]) -> NDArray[np.int64]:
+def _with_new(order: Places, words: list[str]) -> Places:
     """Return the codes of all words in sorted order, given those of the first `len(order)`."""
     new = sorted(range(len(order), len(words)), key=words.__getitem__)
     key = words.__getitem__
@@ -265,14 +273,19 @@ def _in_order(firsts: list[int], names: list[Any]) -> list[Any]:
     return [name for _, _, name in sorted(met, key=lambda first: first[:2])]
 
 
-def _placed(matrix: Floats, places: NDArray[np.int64]) -> Floats:
-    placed = np.empty((len(matrix), len(places)))
-    _place(matrix, places, placed)
-    return placed
+def placed(flow: Flow, places: Places) -> tuple[Floats, Floats]:
+    """Return the flow's `asked` and `taught` with the columns at these places, NaN for -1."""
+    asked = np.empty((len(flow.asked), len(places)))
+    _place(flow.asked, places, asked)
+    if flow.taught is flow.asked:
+        return asked, asked
+    taught = np.empty(asked.shape)
+    _place(flow.taught, places, taught)
+    return asked, taught
 
 
 @lean
-def _place(matrix: Floats, places: NDArray[np.int64], placed: Floats) -> None:
+def _place(matrix: Floats, places: Places, placed: Floats) -> None:
     """Fill in the columns at these places, NaN for one at -1; numpy goes by column, not by row."""
     for i in range(len(matrix)):
         for j in range(len(places)):
