@@ -88,7 +88,7 @@ class ColumnReader:
         """Return what can be read at once of a run; None if no record can."""
         if not 0 < len(kinds) <= MANY_FIELDS:
             return None
-        if len(kinds) != len(self._kinds):
+        if kinds != self._kinds:
             # By the alphabet, as `Table.of` has them: what is compiled looks no further then.
             self._kinds = dict(sorted(kinds.items()))
             self._decode = msgspec.json.Decoder(self._type()).decode

@@ -110,3 +110,21 @@ def test_a_table_gives_its_rows_back() -> None:
     assert table[0] == rows[0]
     more = [{"z": 3.0, "c": "new", "x": 4.0}, {"d": "a", "c": "a"}]
     assert list(table.joined(Table.of(more))) == rows + more
+
+
+def test_what_is_restored_is_read_by_its_own_kinds() -> None:
+    used, new = (
+        Decoder(RecordConfig(label="y"), Task.REGRESSION, Classes(), columnar=True)
+        for _ in range(2)
+    )
+    for start in range(2):
+        used.decode(run_of([b'{"a":1.0,"z":2.0,"y":1.0}'], first=start), start)
+    assert used.state()["kinds"] == {"a": "number", "z": "number"}
+    for kinds in {"a": "number", "w": "number"}, {"a": "number", "z": "category"}:
+        for decoder in used, new:
+            decoder.restore({"kinds": kinds, "classes": []})
+        values: list[bytes | None] = [b'{"a":1.0,"z":5.0}', b'{"a":1.0,"z":"s"}', b'{"w":5.0}']
+        first, second = new.decode(run_of(values), 0), used.decode(run_of(values), 0)
+        assert second.dead == first.dead
+        np.testing.assert_equal(cells(second), cells(first))
+        assert used.state() == new.state()

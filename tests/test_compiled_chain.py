@@ -8,8 +8,9 @@ from river import linear_model, naive_bayes, preprocessing
 
 from ensembles.rolling import RollingClassifier
 from learners.base import Classes, Examples
-from learners.compiled.chain import PIECE, Chain
+from learners.compiled.chain import Chain
 from learners.compiled.descent import plain
+from learners.compiled.pieces import PIECE
 from learners.compiled.pipeline import compiled
 from learners.compiled.scaling import standardise
 from learners.compiled.twins import NoTwinError

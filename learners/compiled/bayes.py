@@ -32,7 +32,7 @@ class GaussianNB:
     takes_weight = False
 
     def __init__(self) -> None:
-        self._fields = Fields()
+        self.fields = Fields()
         # Rows of each class; by class, moment and field: count, mean, sum of squared deviations.
         self._counts = np.zeros(0)
         self._moments = np.zeros((0, 3, 0))
@@ -40,9 +40,9 @@ class GaussianNB:
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model`."""
         only_numbers(flow, "GaussianNB")
-        asked, taught, _ = introduced(flow, self._fields)
+        asked, taught, _ = introduced(flow, self.fields)
         self._counts = grown(self._counts, (classes,))
-        self._moments = grown(self._moments, (classes, 3, len(self._fields)))
+        self._moments = grown(self._moments, (classes, 3, len(self.fields)))
         value, proba = np.full(len(asked), math.nan), np.zeros((len(asked), classes))
         _gaussian(asked, taught, flow.op, flow.y, self._counts, self._moments, value, proba)
         return value, proba
@@ -54,11 +54,11 @@ class GaussianNB:
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
         arrays = {"counts": self._counts.copy(), "moments": self._moments.copy()}
-        return State(meta={"names": list(self._fields.names)}, arrays=arrays)
+        return State(meta={"names": list(self.fields.names)}, arrays=arrays)
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
-        self._fields = Fields(state.meta["names"])
+        self.fields = Fields(state.meta["names"])
         self._counts = state.arrays["counts"].copy()
         self._moments = state.arrays["moments"].copy()
 
@@ -82,7 +82,7 @@ class MultinomialNB:
 
     def __init__(self, alpha: float) -> None:
         self.alpha = alpha
-        self._fields = Fields()
+        self.fields = Fields()
         # Rows of each class; by class and field: the sum of the counts.
         self._counts = np.zeros(0)
         self._sums = np.zeros((0, 0))
@@ -91,12 +91,12 @@ class MultinomialNB:
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model`."""
         only_numbers(flow, "MultinomialNB", PREDICT | LEARN)
-        known = np.ones(len(self._fields))
-        asked, taught, strangers = introduced(flow, self._fields)
-        known = grown(known, (len(self._fields),))
+        known = np.ones(len(self.fields))
+        asked, taught, strangers = introduced(flow, self.fields)
+        known = grown(known, (len(self.fields),))
         self._counts = grown(self._counts, (classes,))
         self._totals = grown(self._totals, (classes,))
-        self._sums = grown(self._sums, (classes, len(self._fields)))
+        self._sums = grown(self._sums, (classes, len(self.fields)))
         value, proba = np.full(len(asked), math.nan), np.zeros((len(asked), classes))
         state = (self._counts, self._totals, self._sums)
         failed = _multinomial(
@@ -121,11 +121,11 @@ class MultinomialNB:
             "totals": self._totals.copy(),
             "sums": self._sums.copy(),
         }
-        return State(meta={"names": list(self._fields.names)}, arrays=arrays)
+        return State(meta={"names": list(self.fields.names)}, arrays=arrays)
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
-        self._fields = Fields(state.meta["names"])
+        self.fields = Fields(state.meta["names"])
         self._counts = state.arrays["counts"].copy()
         self._totals = state.arrays["totals"].copy()
         self._sums = state.arrays["sums"].copy()

@@ -21,16 +21,23 @@ from learners.base import (
     Task,
 )
 from learners.compiled.flow import Flow
+from learners.compiled.pieces import Wide, rows_at_once, rows_of_new_columns, terse
 from learners.compiled.sides import Sides
 from learners.errors import LearnerFailedError, StateError, no_weights
 from learners.from_river import name_of
 
-PIECE = 8_192
-"""A block of more rows goes through in pieces of so many, which stay in the processor's cache."""
-
 
 class Stage(Protocol):
-    """A transformer: makes other columns of a block, and learns from it."""
+    """A transformer: makes other columns of a block, and learns from it.
+
+    Attributes
+    ----------
+    spreads
+        Whether it makes columns of values.
+    """
+
+    @property
+    def spreads(self) -> bool: ...  # noqa: D102  # above
 
     def run(self, flow: Flow) -> Flow:
         """Return the columns after this stage, row by row: asked, then learned, then taught."""
@@ -51,6 +58,8 @@ class Stage(Protocol):
 
 class Stateless:
     """What a stage that learns nothing has of a state."""
+
+    spreads = False
 
     def fresh(self) -> Self:
         """See `Stage.fresh`."""
@@ -138,6 +147,8 @@ class Chain:
         self.takes_weight = model.takes_weight
         self._sides = Sides(self.name, classes if self.two_classes else (), positive)
         self._labels: list[Label] = []
+        self._wide = [part for part in (*stages, model) if isinstance(part, Wide)]
+        self._spreads = any(stage.spreads for stage in stages)
 
     @property
     def estimator(self) -> object:
@@ -154,20 +165,25 @@ class Chain:
         """See `learners.base.Learner`."""
         if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
             raise no_weights(self.name)
-        if len(rows) <= PIECE:
-            return self._predict_learn(rows)
-        rows.table()
-        answers = []
-        for start in range(0, len(rows), PIECE):
+        table, start = rows.table(), 0
+        most = rows_of_new_columns(table) if self._spreads else len(rows)
+        answers: list[Predictions] = []
+        refused: dict[int, str] = {}
+        while start < len(rows) or not answers:
+            size = min(most, rows_at_once(len(table.names), self._wide))
+            if size >= len(rows):
+                return self._predict_learn(rows)
             try:
-                answers.append(self._predict_learn(rows[start : start + PIECE]))
+                answers.append(self._predict_learn(rows[start : start + size]))
             except LearnerFailedError as error:
                 raise LearnerFailedError(str(error), start + error.row) from error
+            refused |= {start + row: why for row, why in answers[-1].refused.items()}
+            start += size
         probas = [part.proba for part in answers if part.proba is not None]
         return Predictions(
             np.concatenate([part.value for part in answers]),
             np.concatenate(probas) if probas else None,
-            {PIECE * i + row: why for i, p in enumerate(answers) for row, why in p.refused.items()},
+            refused,
         )
 
     def _predict_learn(self, rows: Examples) -> Predictions:
@@ -227,7 +243,7 @@ class Chain:
     def _run(
         self, rows: Examples, op: Any, y: Floats, classes: int
     ) -> tuple[Floats, Floats | None]:
-        table = rows.table()
+        table = terse(rows.table())
         dense = _own(table.dense)
         flow = Flow(
             table.names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,10 +51,16 @@ class OneHotEncoder:
         drop_first: bool = False,
     ) -> None:
         self.categories, self.drop_zeros, self.drop_first = categories, drop_zeros, drop_first
+        self.spreads = categories is None
         self._places: dict[str, int] = {}
         if categories is not None:
             for field, values in categories.items():
                 self._join(sorted(named(field, value) for value in values))
+
+    @property
+    def fields(self) -> Sized:
+        """See `learners.compiled.pieces.Wide`."""
+        return self._places
 
     def run(self, flow: Flow) -> Flow:
         """See `learners.compiled.chain.Stage`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from learners.errors import LearnerFailedError
 from learners.table import MISSING, Codes, Floats
 
 Ops = NDArray[np.uint8]
+Places = NDArray[np.int64]
 
 HEAD = 32
 """In so many rows of a block new columns are looked for first."""
@@ -147,8 +149,15 @@ class Fields:
             return flow.asked, flow.taught
         theirs = {name: j for j, name in enumerate(flow.names)}
         places = np.array([theirs.get(name, -1) for name in self.names], np.int64)
-        asked = _placed(flow.asked, places)
-        return asked, asked if flow.taught is flow.asked else _placed(flow.taught, places)
+        return placed(flow, places)
+
+    def some(self, flow: Flow) -> tuple[Places, Places]:
+        """Return where the flow's columns are here, ascending, and there; new ones join."""
+        self._join(flow)
+        own = np.array([self._places.get(name, -1) for name in flow.names], np.int64)
+        order = np.argsort(own, kind="stable")
+        order = order[own[order] >= 0]
+        return own[order], order
 
     def _join(self, flow: Flow) -> None:
         new = [j for j, name in enumerate(flow.names) if name not in self._places]
@@ -180,6 +189,9 @@ class Categories:
         self.names: list[Any] = list(names)
         self.words: list[list[str]] = [list(known) for known in words]
         self._codes = [{word: i for i, word in enumerate(known)} for known in self.words]
+        # By category the codes of its words in sorted order, as far as they were ranked.
+        self._sorted: list[Places] = [np.empty(0, np.int64) for _ in self.names]
+        self._ranks = np.zeros((0, 0), np.int32)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -200,14 +212,18 @@ class Categories:
         return codes
 
     def ranks(self) -> Codes:
-        """Return int32[categories, words], the place of each word in sorted order."""
-        widest = max(map(len, self.words), default=0)
-        ranks = np.zeros((len(self), widest), np.int32)
-        for row, words in zip(ranks, self.words, strict=True):
-            row[np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)] = np.arange(
-                len(words)
-            )
-        return ranks
+        """Return int32[categories, words], the place of each word in sorted order.
+
+        Not to be written to: it is kept until a word joins, which takes a search among the sorted.
+        """
+        lengths = list(map(len, self.words))
+        if list(map(len, self._sorted)) == lengths and len(self._ranks) == len(self):
+            return self._ranks
+        self._ranks = np.zeros((len(self), max(lengths, default=0)), np.int32)
+        for place, words in enumerate(self.words):
+            order = self._sorted[place] = _with_new(self._sorted[place], words)
+            self._ranks[place, order] = np.arange(len(words))
+        return self._ranks
 
     def _join(self, flow: Flow, learned: NDArray[np.bool_]) -> None:
         new = [j for j, name in enumerate(flow.categories) if name not in self.names]
@@ -217,6 +233,7 @@ class Categories:
                 self.names.append(name)
                 self.words.append([])
                 self._codes.append({})
+                self._sorted.append(np.empty(0, np.int64))
 
     def _own(
         self, column: Codes, words: list[str], learned: NDArray[np.bool_], place: int
@@ -229,6 +246,14 @@ class Categories:
             table[code] = known[words[code]] = len(self.words[place])
             self.words[place].append(words[code])
         return table[column].astype(np.int32)
+
+
+def _with_new(order: Places, words: list[str]) -> Places:
+    """Return the codes of all words in sorted order, given those of the first `len(order)`."""
+    new = sorted(range(len(order), len(words)), key=words.__getitem__)
+    key = words.__getitem__
+    places = [bisect.bisect_left(order, words[code], key=key) for code in new]
+    return np.insert(order, np.array(places, np.int64), new)
 
 
 def _first_rows(present: NDArray[np.bool_]) -> list[int]:
@@ -248,14 +273,19 @@ def _in_order(firsts: list[int], names: list[Any]) -> list[Any]:
     return [name for _, _, name in sorted(met, key=lambda first: first[:2])]
 
 
-def _placed(matrix: Floats, places: NDArray[np.int64]) -> Floats:
-    placed = np.empty((len(matrix), len(places)))
-    _place(matrix, places, placed)
-    return placed
+def placed(flow: Flow, places: Places) -> tuple[Floats, Floats]:
+    """Return the flow's `asked` and `taught` with the columns at these places, NaN for -1."""
+    asked = np.empty((len(flow.asked), len(places)))
+    _place(flow.asked, places, asked)
+    if flow.taught is flow.asked:
+        return asked, asked
+    taught = np.empty(asked.shape)
+    _place(flow.taught, places, taught)
+    return asked, taught
 
 
 @lean
-def _place(matrix: Floats, places: NDArray[np.int64], placed: Floats) -> None:
+def _place(matrix: Floats, places: Places, placed: Floats) -> None:
     """Fill in the columns at these places, NaN for one at -1; numpy goes by column, not by row."""
     for i in range(len(matrix)):
         for j in range(len(places)):

@@ -31,6 +31,8 @@ class FeatureHasher(Stateless):
         Whether half of the values count as negative.
     """
 
+    spreads = True
+
     def __init__(self, size: int, seed: int, signed: bool) -> None:
         self.size, self.seed, self.signed = size, seed, signed
 
@@ -76,7 +78,9 @@ def _added(
         rows = np.flatnonzero(~np.isnan(numbers[:, j]))
         sums[rows, column] = np.nan_to_num(sums[rows, column]) + numbers[rows, j] * sign
     for j, marks in enumerate(words):
-        for code, (column, sign) in enumerate(marks):
-            rows = np.flatnonzero((codes[:, j] == code) & (codes[:, j] != MISSING))
-            sums[rows, column] = np.nan_to_num(sums[rows, column]) + sign
+        rows = np.flatnonzero(codes[:, j] != MISSING)
+        if len(rows):
+            columns, signs = np.array(marks).T
+            cells = rows, columns[codes[rows, j]].astype(np.int64)
+            sums[cells] = np.nan_to_num(sums[cells]) + signs[codes[rows, j]]
     return sums

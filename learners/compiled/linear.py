@@ -87,7 +87,7 @@ class GeneralizedLinear:
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""
         flow.only_numbers("a linear model")
-        asked, taught = self.columns.match(flow)
+        asked, taught, values = self.columns.some(flow)
         value = np.empty(len(flow.op))
         proba = np.empty((len(flow.op), 2)) if self.two_classes else np.empty((0, 2))
         failed = self._kernel(
@@ -97,11 +97,12 @@ class GeneralizedLinear:
             flow.y,
             flow.weight,
             self.numbers,
-            self.columns.values,
+            values,
             self.totals,
             value,
             proba,
         )
+        self.columns.keep(values)
         check(failed)
         return value, proba if self.two_classes else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sized
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ class PassiveAggressive:
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""
         flow.only_numbers("a passive-aggressive model", LEARN)
-        asked, taught = self._columns.match(flow)
+        asked, taught, values = self._columns.some(flow)
         value = np.empty(len(flow.op))
         proba = np.empty((len(flow.op), 2)) if self.two_classes else np.empty((0, 2))
         _, bound, mode, eps, intercept = self.settings
@@ -60,11 +61,12 @@ class PassiveAggressive:
             flow.op,
             flow.y,
             np.array((bound, mode, eps, intercept)),
-            self._columns.values[0],
+            values[0],
             self._intercept,
             value,
             proba,
         )
+        self._columns.keep(values)
         return value, proba if self.two_classes else None
 
     def fresh(self) -> PassiveAggressive:
@@ -105,6 +107,11 @@ class ApproximateMargin:
         self._columns = Columns([0.0])
         # One more than how often the weights were moved.
         self._count = np.ones(1)
+
+    @property
+    def fields(self) -> Sized:
+        """See `learners.compiled.pieces.Wide`."""
+        return self._columns.names
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats | None]:
         """See `learners.compiled.chain.Model`."""

@@ -54,7 +54,7 @@ class MondrianForest:
     def __init__(self, task: Task, trees: int, rules: Rules, seed: int | None) -> None:
         self.task = task
         self._parameters = (trees, rules, seed)
-        self._fields = Fields()
+        self.fields = Fields()
         self._known = 0
         # See `learners.compiled.mondrian_trees.Forest`; there is room for more nodes than are used.
         self._nodes = np.zeros((trees, 1, LABELS))
@@ -72,7 +72,7 @@ class MondrianForest:
         _, rules, _ = self._parameters
         numbers = self.task is Task.REGRESSION
         width = 1 if numbers else classes
-        asked, taught = self._fields.match(flow)
+        asked, taught = self.fields.match(flow)
         learned = (flow.op & LEARN) != 0
         answered = (flow.op & PREDICT) != 0
         if self._nodes[0, 0, COUNT] == 0.0:
@@ -122,11 +122,11 @@ class MondrianForest:
             "marks": self._marks.copy(),
             "words": self._words.copy(),
         }
-        return State(meta={"names": list(self._fields.names), "known": self._known}, arrays=arrays)
+        return State(meta={"names": list(self.fields.names), "known": self._known}, arrays=arrays)
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
-        self._fields = Fields(state.meta["names"])
+        self.fields = Fields(state.meta["names"])
         self._known = state.meta["known"]
         self._marks = state.arrays["marks"].copy()
         self._words = state.arrays["words"].copy()
@@ -164,7 +164,7 @@ class MondrianForest:
     def _make_room(self, rows: int, labels: int) -> None:
         """Make room for what that many rows can add, and for new fields and labels."""
         trees, old, had = self._nodes.shape
-        room, fields = max(self._room(rows), old), len(self._fields)
+        room, fields = max(self._room(rows), old), len(self.fields)
         was = self._ranges.shape[3]
         if room > old or LABELS + labels > had:
             nodes = np.zeros((trees, room, LABELS + labels))
@@ -187,7 +187,7 @@ class MondrianForest:
             new[:size] = old[:size]
 
     def _order(self) -> NDArray[np.int64]:
-        names = self._fields.names
+        names = self.fields.names
         try:
             return np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
         except TypeError as error:

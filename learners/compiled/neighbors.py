@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,11 @@ class KNNClassifier:
         self._window = Window(window)
         self._known = 0
 
+    @property
+    def fields(self) -> Sized:
+        """See `learners.compiled.pieces.Wide`."""
+        return self._window.fields
+
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model`."""
         neighbors, _, power, weighted, softmax = self._parameters
@@ -154,6 +160,11 @@ class KNNRegressor:
     def __init__(self, neighbors: int, window: int, power: float, way: int) -> None:
         self._parameters = (neighbors, window, power, way)
         self._window = Window(window)
+
+    @property
+    def fields(self) -> Sized:
+        """See `learners.compiled.pieces.Wide`."""
+        return self._window.fields
 
     def run(self, flow: Flow, classes: int) -> tuple[Floats, None]:
         """See `learners.compiled.chain.Model`."""

@@ -44,11 +44,12 @@ class ScaledLinear:
         """See `learners.compiled.chain.Model`."""
         flow.only_numbers("a scaler")
         model, scaler = self.model, self.scaler.columns
-        names, asked, taught, moments = scaler.match_all(flow)
-        flow = flow.numbers(names, asked, taught)
-        model.columns.match(flow)
+        names, asked, taught, moments = scaler.some_and_strangers(flow)
+        if names == scaler.names:
+            model.columns.match(flow.numbers(names, asked, taught))
         if not names == scaler.names == model.columns.names:
-            # There is a column that was only asked about: the scaler makes a number of it.
+            # There is a column that was only asked about, of which the scaler makes a number; or
+            # there are only some.
             return model.run(self.scaler.run(flow), classes)
         value = np.empty(len(flow.op))
         proba = np.empty((len(flow.op), 2)) if self.two_classes else np.empty((0, 2))

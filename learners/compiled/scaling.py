@@ -30,6 +30,8 @@ class Scaler:
         What is kept of a column at first.
     """
 
+    spreads = False
+
     def __init__(self, kernel: Callable[..., None], first: Sequence[float]) -> None:
         self.kernel, self._first = kernel, first
         self.columns = Columns(first)
@@ -37,7 +39,7 @@ class Scaler:
     def run(self, flow: Flow) -> Flow:
         """See `learners.compiled.chain.Stage`."""
         flow.only_numbers("a scaler")
-        names, x_asked, x_taught, values = self.columns.match_all(flow)
+        names, x_asked, x_taught, values = self.columns.some_and_strangers(flow)
         asked, taught = np.empty(x_asked.shape), np.empty(x_asked.shape)
         self.kernel(x_asked, x_taught, flow.op, values, asked, taught)
         self.columns.keep(values)

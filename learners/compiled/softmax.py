@@ -42,7 +42,7 @@ class SoftmaxRegression:
 
     def __init__(self, rule: Rule, l2: float, class_weight: dict[Label, float]) -> None:
         self.rule, self.l2, self.class_weight = rule, l2, class_weight
-        self._fields = Fields()
+        self.fields = Fields()
         self._values = np.zeros((0, 1 + MEMORY, 0))
         # By class: how many steps its optimiser made, and its bound.
         self._clocks = np.zeros((0, 2))
@@ -50,7 +50,7 @@ class SoftmaxRegression:
     def run(self, flow: Flow, classes: int) -> tuple[Floats, Floats]:
         """See `learners.compiled.chain.Model`."""
         flow.only_numbers("SoftmaxRegression", LEARN)
-        asked, taught = self._fields.match(flow)
+        asked, taught = self.fields.match(flow)
         known = len(self._clocks)
         self._grow(classes)
         value, proba = np.empty(len(flow.op)), np.zeros((len(flow.op), classes))
@@ -78,20 +78,20 @@ class SoftmaxRegression:
     def state(self) -> State:
         """See `learners.compiled.chain.Model`."""
         return State(
-            meta={"names": list(self._fields.names)},
+            meta={"names": list(self.fields.names)},
             arrays={"values": self._values.copy(), "clocks": self._clocks.copy()},
         )
 
     def restore(self, state: State) -> None:
         """See `learners.compiled.chain.Model`."""
-        self._fields = Fields(state.meta["names"])
+        self.fields = Fields(state.meta["names"])
         self._values = state.arrays["values"].copy()
         self._clocks = state.arrays["clocks"].copy()
 
     def _grow(self, classes: int) -> None:
         known, _, columns = self._values.shape
-        if classes > known or len(self._fields) > columns:
-            values = np.zeros((classes, 1 + MEMORY, len(self._fields)))
+        if classes > known or len(self.fields) > columns:
+            values = np.zeros((classes, 1 + MEMORY, len(self.fields)))
             values[:known, :, :columns] = self._values
             clocks = np.zeros((classes, 2))
             clocks[:, 1] = self.rule.bound

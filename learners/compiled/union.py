@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from river import base, compose
 from learners.base import Floats, State
 from learners.compiled.chain import Stage
 from learners.compiled.flow import Flow
+from learners.compiled.pieces import Wide
 from learners.compiled.twins import NoTwinError, twin, twin_of
 from learners.table import MISSING, moved
 
@@ -26,6 +27,13 @@ class _Stages:
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = list(stages)
+        self.spreads = any(stage.spreads for stage in stages)
+
+    @property
+    def fields(self) -> Sized:
+        """See `learners.compiled.pieces.Wide`."""
+        wide = (stage.fields for stage in self.stages if isinstance(stage, Wide))
+        return range(sum(map(len, wide)))
 
     def fresh(self) -> Self:
         """See `learners.compiled.chain.Stage`."""
