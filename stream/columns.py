@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ _FLAT: Any = str | int | float | bool | list[msgspec.Raw] | None
 _NUMBERS = ("number", "bool")
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, TypeError)
 ODD = -1.0
+# Names that msgspec gives no field.
+_UNNAMED = re.compile(r'["\\\x00-\x1f]').search
 
 
 class Columns(NamedTuple):
@@ -91,7 +94,10 @@ class ColumnReader:
         if kinds != self._kinds:
             # By the alphabet, as `Table.of` has them: what is compiled looks no further then.
             self._kinds = dict(sorted(kinds.items()))
-            self._decode = msgspec.json.Decoder(self._type()).decode
+            record = self._type()
+            self._decode = None if record is None else msgspec.json.Decoder(record).decode
+        if self._decode is None:
+            return None
         rows, places, odd = self._rows(run.values)
         keys, bad = self._keys(run, rows, places)
         times, untimely = self._times(run, rows, places)
@@ -104,7 +110,10 @@ class ColumnReader:
         return sorted_out(places, odd, *parts, bad, self._task)
 
     def _type(self) -> Any:
-        """Return the type of a record of these fields: missing ones are None, no others allowed."""
+        """Return the type of a record of these fields: missing ones are None, no others allowed.
+
+        None where a field has a name that no type of msgspec's may have.
+        """
         record = self._record
         label = float | None if self._task is Task.REGRESSION else Any
         parts = {record.key: str | int, record.time: int | str, record.weight: float}
@@ -119,6 +128,8 @@ class ColumnReader:
         if record.label is not None:
             optional[record.label] = label
         names = [name for name, _ in fields] + list(optional)
+        if any(map(_UNNAMED, names)):
+            return None
         self._attributes = {name: f"f{i}" for i, name in enumerate(names)}
         return msgspec.defstruct(
             "Record",

@@ -102,6 +102,22 @@ def test_columns_are_what_rows_are(
         assert at_once.state() == by_row.state()
 
 
+@pytest.mark.parametrize("name", ['b"c', "b\\c", "b\nc", "b\0c", "b%c}{", "\x7f\u2028é", ""])
+def test_a_field_may_have_any_name(name: str) -> None:
+    values: list[bytes | None] = [json.dumps({name: x, "a": 1.0}).encode() for x in (1.0, 2.0, 3.0)]
+    by_row, at_once = (
+        Decoder(RecordConfig(), Task.ANOMALY, Classes(), columnar=columnar)
+        for columnar in (False, True)
+    )
+    for start in range(2):  # the second time the fields are known
+        first, second = (
+            one.decode(run_of(values, first=start), start) for one in (by_row, at_once)
+        )
+        assert second.dead == first.dead
+        np.testing.assert_equal(cells(second), cells(first))
+    assert at_once.state() == by_row.state()
+
+
 def test_a_table_gives_its_rows_back() -> None:
     rows = [{"x": 1.0, "c": "a"}, {"c": "b"}, {"y": 2.0}, {}]
     table = Table.of(rows)

@@ -91,7 +91,7 @@ def test_no_matrix_is_larger_than_a_piece_may_be(
     monkeypatch.setattr(twin.model, "run", measured)
     rows = [{"user": f"user {i}", "x": float(i % 7)} for i in range(3_000)]
     for start in range(0, 3_000, 1_000):
-        y = np.arange(1_000) % 2.0
+        y = (np.arange(1_000) % 2).astype(np.float64)
         twin.predict_learn(Examples.of(rows[start : start + 1_000], y, Classes("ab")))
     assert max(sizes) <= CELLS // 64 + NEW_CELLS // 16
 
