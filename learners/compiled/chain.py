@@ -165,6 +165,8 @@ class Chain:
         """See `learners.base.Learner`."""
         if not self.takes_weight and ((rows.op & LEARN != 0) & (rows.weight != 1.0)).any():
             raise no_weights(self.name)
+        if len(rows) == 1:
+            return self._predict_learn(rows)
         table, start = rows.table(), 0
         most = rows_of_new_columns(table) if self._spreads else len(rows)
         answers: list[Predictions] = []

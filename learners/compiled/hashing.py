@@ -19,7 +19,7 @@ class FeatureHasher(Stateless):
     """The hashing trick (Weinberger and others, 2009): colliding fields are added up.
 
     Twin of `river.preprocessing.FeatureHasher`, by its own hash. O(d) a row; a column for each
-    place that the fields of a block come to.
+    place that the fields of a piece come to.
 
     Parameters
     ----------

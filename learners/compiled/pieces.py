@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from learners.compiled.flow import HEAD
 from learners.table import MISSING, Floats, Table
 
 PIECE = 8_192
@@ -51,7 +52,7 @@ def rows_of_new_columns(table: Table) -> int:
 
 def terse(table: Table) -> Table:
     """Return a table without the words that no row of it has, if there are more than rows."""
-    if all(len(words) <= len(table) for words in table.words):
+    if not table.words or max(map(len, table.words)) <= len(table):
         return table
     codes, words = np.empty_like(table.codes), []
     for place, known in enumerate(table.words):
@@ -69,4 +70,6 @@ def _few(fields: int) -> int:
 
 
 def _whole(column: Floats) -> bool:
-    return bool((np.isnan(column) | (column == np.floor(column))).all())
+    # Most that are not show it at once.
+    parts = column[:HEAD], column
+    return all((np.isnan(part) | (part == np.floor(part))).all() for part in parts)
