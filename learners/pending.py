@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,8 +20,7 @@ class Pending(Mapping[str, NDArray[Any]]):
     Parameters
     ----------
     make
-        Returns the arrays, out of what nothing changes any more, itself included: where two read
-        first at the same time, both call it.
+        Returns the arrays, out of what nothing changes any more; called once.
 
     Examples
     --------
@@ -31,7 +31,8 @@ class Pending(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, make: Callable[[], dict[str, NDArray[Any]]]) -> None:
-        self._made: dict[str, NDArray[Any]] | Callable[[], dict[str, NDArray[Any]]] = make
+        self._make = [make]
+        self._made = Future[dict[str, NDArray[Any]]]()
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._read()[name]
@@ -47,7 +48,12 @@ class Pending(Mapping[str, NDArray[Any]]):
         return dict, (self._read(),)
 
     def _read(self) -> dict[str, NDArray[Any]]:
-        made = self._made
-        if callable(made):
-            made = self._made = made()
-        return made
+        try:
+            make = self._make.pop()
+        except IndexError:
+            return self._made.result()  # another made them, or does just now
+        try:
+            self._made.set_result(make())
+        except BaseException as error:
+            self._made.set_exception(error)
+        return self._made.result()

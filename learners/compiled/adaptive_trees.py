@@ -175,8 +175,8 @@ def _vote(
 
 @part
 def _ask(pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes, i: int, look: Look) -> None:
-    gaps = see(pool, rules, leaf, x, codes, i, look)
-    ask(pool, rules, rules.rivers, leaf, x.shape[1], codes.shape[1], gaps, look)
+    see(pool, rules, leaf, x, codes, i, look)
+    ask(pool, rules, rules.rivers, leaf, x.shape[1], codes.shape[1], look)
 
 
 @part

@@ -20,7 +20,7 @@ from learners.compiled.care import REPLACE, Care, Stand
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.look import look_of
-from learners.compiled.packing import copied, packed, unpacked
+from learners.compiled.packing import Room, copied, packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
 from learners.compiled.rules import ALL, Rules
 from learners.compiled.trees import Rows, elect, run
@@ -70,6 +70,7 @@ class Grove:
         self.fields, self.categories = Fields(), Categories()
         self.known = 0
         self._warm = False
+        self._rooms: list[list[Room]] = []
         chance = seeds(seed, sum(pools)).reshape(-1, 1)
         self._pools: list[tuple[Pool, Stand]] = []
         for trees in pools:
@@ -129,8 +130,12 @@ class Grove:
             "words": [list(words) for words in self.categories.words],
             "known": self.known,
         }
-        copies = [(copied(pool), copy.deepcopy(stand)) for pool, stand in self._pools]
-        return State(meta=meta, arrays=Pending(functools.partial(_packed, copies)))
+        rooms = self._rooms.pop() if self._rooms else [Room() for _ in self._pools]
+        copies = [
+            (copied(pool, room), copy.deepcopy(stand))
+            for room, (pool, stand) in zip(rooms, self._pools, strict=True)
+        ]
+        return State(meta=meta, arrays=Pending(functools.partial(self._packed, copies, rooms)))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -142,6 +147,18 @@ class Grove:
             own = {key.partition(".")[2]: a for key, a in arrays.items() if key.startswith(f"{i}.")}
             stand = Stand(*(np.array(own[name]) for name in Stand._fields))
             self._pools[i] = (unpacked(own), stand)
+
+    def _packed(
+        self, copies: Sequence[tuple[Pool, Stand]], rooms: list[Room]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a state, and keep the room of the copies for the next."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for i, (pool, stand) in enumerate(copies):
+            kept, roots = packed(pool, stand.roots.reshape(-1))
+            own = stand._replace(roots=roots.reshape(stand.roots.shape))
+            arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
+        self._rooms = [rooms]
+        return arrays
 
     def _rows(self, flow: Flow, classes: int) -> Rows:
         if self.rules.rivers:
@@ -192,16 +209,6 @@ class Grove:
             pool = widened(pool, need, d, c, k, born)
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
-
-
-def _packed(pools: Sequence[tuple[Pool, Stand]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for i, (pool, stand) in enumerate(pools):
-        kept, roots = packed(pool, stand.roots.reshape(-1))
-        own = stand._replace(roots=roots.reshape(stand.roots.shape))
-        arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
-    return arrays
 
 
 def worded(flow: Flow, nominal: frozenset[Any]) -> Flow:

@@ -15,8 +15,9 @@ from learners.table import Codes, Floats
 
 # Rows of `Look.real`: the row's numbers in the columns that the leaf looks at; by entry the
 # weight of the class, the log of its likelihood, its probability; the weight of all classes; by
-# branch the sum of `parts`.
-ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS = numbered(6)
+# branch the sum of `parts`; how far each number lies from its mean; by entry
+# the standard deviation of a number, 0 where it did not vary.
+ROW, PRIORS, LOGS, CHANCES, TOTAL, SUMS, TERMS, DEVIATIONS = numbered(8)
 # Rows of `Look.whole`: the row's words; by entry the class and its statistics; the classes by
 # majority and by naive Bayes (-1: none), how many entries, whether naive Bayes speaks; columns
 # and when each was first met; by word its place among those found, and those found; entries in
@@ -33,7 +34,7 @@ class Look(NamedTuple):
     Attributes
     ----------
     real, whole
-        float64[6, m] and int64[10, m], see the names of their rows.
+        float64[8, m] and int64[10, m], see the names of their rows.
     parts
         float64[branches, classes], what a class would weigh in a branch, classes as in ORDER.
     """
@@ -47,28 +48,24 @@ def look_of(d: int, c: int, classes: int, words: int) -> Look:
     """Return room for rows of d numbers and c categories, at most so many words in one."""
     branches, width = max(words, 2), max(d + c, classes, words, 4)
     return Look(
-        np.empty((6, width)), np.empty((10, width), np.int64), np.empty((branches, max(classes, 1)))
+        np.empty((8, width)), np.empty((10, width), np.int64), np.empty((branches, max(classes, 1)))
     )
 
 
 @inner
-def see(pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes, i: int, look: Look) -> bool:
-    """Put a row's values before a leaf; return whether a number is missing among them."""
-    gaps = 0
+def see(pool: Pool, rules: Rules, leaf: int, x: Floats, codes: Codes, i: int, look: Look) -> None:
+    """Put a row's values before a leaf."""
     if rules.columns == ALL:
         for j in range(x.shape[1]):
             look.real[ROW, j] = x[i, j]
-            gaps += x[i, j] != x[i, j]
         for j in range(codes.shape[1]):
             look.whole[CODES, j] = codes[i, j]
-        return gaps > 0
+        return
     numbers = pool.node[leaf, NUMBERS]
     for j in range(numbers):
         look.real[ROW, j] = x[i, pool.slot[leaf, j]]
-        gaps += look.real[ROW, j] != look.real[ROW, j]
     for j in range(pool.node[leaf, CATEGORIES]):
         look.whole[CODES, j] = codes[i, pool.slot[leaf, numbers + j]]
-    return gaps > 0
 
 
 @inner

@@ -9,6 +9,7 @@ from learners.compiled.look import (
     BEST,
     BRANCHES,
     COLUMNS,
+    DEVIATIONS,
     FOUND,
     KEYS,
     KINDS,
@@ -121,12 +122,13 @@ def best_cut(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> tu
         if s >= 0:
             low = min(low, stat[s, LOW, j])
             high = max(high, stat[s, HIGH, j])
+    deviate(stat, j, rules.half, look)
     best, point = -math.inf, 0.0
     step = (high - low) / (rules.points + 1.0)
     for i in range(rules.points):
         cut = low + step * (i + 1)
         if low < cut < high:
-            cut_at(stat, j, cut, rules.half, look)
+            cut_at(stat, j, cut, look)
             merit = merit_of(rules, entropy, look)
             if merit > best:
                 best, point = merit, cut
@@ -134,7 +136,17 @@ def best_cut(pool: Pool, rules: Rules, j: int, entropy: float, look: Look) -> tu
 
 
 @part
-def cut_at(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
+def deviate(stat: Floats, j: int, half: float, look: Look) -> None:
+    """Put down the standard deviation of a number by class, once for all thresholds."""
+    for e in range(look.whole[BEST, SIZE]):
+        s, variance = look.whole[STATS_OF, look.whole[ORDER, e]], 0.0
+        if s >= 0 and stat[s, COUNT, j] > 1.0:
+            variance = stat[s, SPREAD, j] / (stat[s, COUNT, j] - 1.0)
+        look.real[DEVIATIONS, e] = variance**half if variance > 0.0 else 0.0
+
+
+@part
+def cut_at(stat: Floats, j: int, cut: float, look: Look) -> None:
     """Say what each class weighs up to a threshold and beyond it, by its Gaussian."""
     parts = look.parts
     look.whole[BEST, BRANCHES] = 2
@@ -149,10 +161,9 @@ def cut_at(stat: Floats, j: int, cut: float, half: float, look: Look) -> None:
         elif cut >= stat[s, HIGH, j]:
             parts[0, e] = n
         else:
-            variance = stat[s, SPREAD, j] / (n - 1.0) if n > 1.0 else 0.0
-            below = 0.0
-            if variance > 0.0:
-                gap = (cut - stat[s, MEAN, j]) / variance**half
+            below, deviation = 0.0, look.real[DEVIATIONS, e]
+            if deviation > 0.0:
+                gap = (cut - stat[s, MEAN, j]) / deviation
                 below = 0.5 * (1.0 + math.erf(gap / ROOT_2))
             parts[0, e] = below * n
             parts[1, e] = n - parts[0, e]

@@ -62,7 +62,8 @@ class Pool(NamedTuple):
     stat
         float64[stats, MOMENTS, d], of the numbers that the leaf looks at.
     norm
-        float64[stats], log of the product of the Gaussians' factors.
+        float64[stats], log of the product of the Gaussians' factors and the class's weight; 0 with
+        river's conventions.
     cells
         int32[stats, c], by category the first cell of a list along FOLLOWING.
     cell

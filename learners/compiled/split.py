@@ -23,6 +23,7 @@ from learners.compiled.merit import (
     best_cut,
     by_word,
     cut_at,
+    deviate,
     entropy_of,
     in_order,
     merit_of,
@@ -143,7 +144,8 @@ def grow(
         return
     arrange(pool, column, d, labels, look)
     if column < d:
-        cut_at(pool.stat, column, cut, rules.half, look)
+        deviate(pool.stat, column, rules.half, look)
+        cut_at(pool.stat, column, cut, look)
     else:
         by_word(pool, column - d, ranks, look)
     _branch(pool, rules, leaf, column, d, cut, look)

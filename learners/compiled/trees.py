@@ -104,8 +104,8 @@ def run(
                 if visit != FRONT or strayed or not rows.same:
                     leaf, strayed = reach(pool, rules, root, x, rows.codes, i, visit != ANSWER)
                     d, c = widths(pool, rules, leaf, x, rows.codes)
-                    gaps = see(pool, rules, leaf, x, rows.codes, i, look)
-                    ask(pool, rules, rules.rivers, leaf, d, c, gaps, look)
+                    see(pool, rules, leaf, x, rows.codes, i, look)
+                    ask(pool, rules, rules.rivers, leaf, d, c, look)
                 if visit == ANSWER:
                     _vote(rules, care, stand, t, look, votes[t, i])
                     continue
