@@ -20,7 +20,7 @@ from learners.compiled.care import REPLACE, Care, Stand
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
 from learners.compiled.look import look_of
-from learners.compiled.packing import Room, copied, packed, unpacked
+from learners.compiled.packing import Room, copied, furnish, packed, unpacked
 from learners.compiled.pool import Pool, Whole, pool_of, widened
 from learners.compiled.rules import ALL, Rules
 from learners.compiled.trees import Rows, elect, run
@@ -148,6 +148,15 @@ class Grove:
             stand = Stand(*(np.array(own[name]) for name in Stand._fields))
             self._pools[i] = (unpacked(own), stand)
 
+    def _widened(
+        self, i: int, pool: Pool, need: tuple[int, int, int, int], shape: tuple[int, int, int, bool]
+    ) -> Pool:
+        """Return the pool with room for more rows, and make the room for its copy as large."""
+        wide = widened(pool, need, *shape)
+        if wide is not pool and self._rooms:
+            furnish(self._rooms[0][i], wide)
+        return wide
+
     def _packed(
         self, copies: Sequence[tuple[Pool, Stand]], rooms: list[Room]
     ) -> dict[str, NDArray[Any]]:
@@ -206,7 +215,7 @@ class Grove:
         pool = widened(pool, (0, 0, 0, 0), d, c, k, born)
         at = run(pool, self.rules, self.care, stand, rows, look, 0, votes)
         while at < len(rows.op):
-            pool = widened(pool, need, d, c, k, born)
+            pool = self._widened(i, pool, need, (d, c, k, born))
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
 

@@ -83,11 +83,22 @@ def copied(pool: Pool, room: Room | None = None) -> Pool:
     return Pool(**{n: _into(room, n, getattr(pool, n)[:rows]) for n, rows in kept.items()})
 
 
+def furnish(room: Room, pool: Pool) -> None:
+    """Make a room as large as its pool, and write to all of it once.
+
+    A pool grows now and then, and none at the same time as another; a checkpoint copies them all.
+    """
+    for name, array in pool._asdict().items():
+        held = room.get(name)
+        if held is None or len(held) < len(array) or held.shape[1:] != array.shape[1:]:
+            room[name] = np.full(array.shape, 0, array.dtype)
+
+
 def _into(room: Room, name: str, rows: NDArray[Any]) -> NDArray[Any]:
     """Return a copy of rows at the start of an array of the room's, a longer one if need be."""
     held = room.get(name)
     if held is None or len(held) < len(rows) or held.shape[1:] != rows.shape[1:]:
-        held = room[name] = np.empty((len(rows) + len(rows) // 2, *rows.shape[1:]), rows.dtype)
+        held = room[name] = np.empty(rows.shape, rows.dtype)
     held[: len(rows)] = rows
     return held[: len(rows)]
 
