@@ -38,7 +38,7 @@ coverage: setup  ## what the fast tests reach
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: setup .venv-peers/.ready .venv-quix/.ready  ## measure against peers, with a real Kafka and Redis, for hours
+bench: setup .venv-peers/.ready .venv-quix/.ready  ## measure against peers, with a real Kafka and Redis, for about an hour
 	$(BIN)/python -m benchmarks.all
 
 faults: setup  ## break it on purpose, for about two hours: kills, outages, zombies, bad records, a soak
