@@ -94,7 +94,7 @@ class Poller:
         Raises
         ------
         LogError
-            Kafka refused, or gave no answer within 10 s.
+            Kafka refused, or gave no answer within 30 s.
         """
         if not self._thread.is_alive():
             raise LogError("wanted a log that is open, got one that is closed: make another")

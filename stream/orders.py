@@ -9,7 +9,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-CALL_SECONDS = 10.0
+# A group that lost a member holds the others up for its session and longer.
+CALL_SECONDS = 30.0
 
 
 class Orders:
@@ -28,7 +29,7 @@ class Orders:
         Raises
         ------
         TimeoutError
-            The thread had no time for it within 10 s.
+            The thread had no time for it within 30 s.
         """
         answer: Future[T] = Future()
 
