@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,26 @@ from learners.pending import Pending
 
 def test_they_are_made_once_however_many_read_them_at_once() -> None:
     made: list[int] = []
-    meeting = threading.Barrier(4, timeout=10)
+    begun, go = threading.Event(), threading.Event()
 
     def make() -> dict[str, Any]:
         made.append(1)
-        time.sleep(0.1)  # so that the others come meanwhile
+        begun.set()
+        assert go.wait(10)
         return {"weights": np.arange(3.0)}
 
     arrays = Pending(make)
     seen: list[list[float]] = []
 
     def read() -> None:
-        meeting.wait()
         seen.append(arrays["weights"].tolist())
 
     threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
         thread.start()
+    go.set()
     for thread in threads:
         thread.join()
     assert (len(made), seen) == (1, [[0.0, 1.0, 2.0]] * 4)

@@ -68,7 +68,7 @@ class AdaptiveTree(Grove):
         used = int(pool.used[0])
         watch = Watch._make(array[:used].copy() for array in self._watch)
         make = functools.partial(_packed, copied(pool), copy.deepcopy(stand), watch)
-        return State(meta=super().state().meta, arrays=Pending(make))
+        return State(meta=self._meta(), arrays=Pending(make))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""

@@ -28,16 +28,12 @@ from learners.from_river import name_of
 
 
 class Stage(Protocol):
-    """A transformer: makes other columns of a block, and learns from it.
-
-    Attributes
-    ----------
-    spreads
-        Whether it makes columns of values.
-    """
+    """A transformer: makes other columns of a block, and learns from it."""
 
     @property
-    def spreads(self) -> bool: ...  # noqa: D102  # above
+    def spreads(self) -> bool:
+        """Whether it makes columns of values."""
+        ...
 
     def run(self, flow: Flow) -> Flow:
         """Return the columns after this stage, row by row: asked, then learned, then taught."""

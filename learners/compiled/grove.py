@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -124,18 +124,13 @@ class Grove:
 
     def state(self) -> State:
         """Return a copy of what the trees hold."""
-        meta = {
-            "names": list(self.fields.names),
-            "categories": list(self.categories.names),
-            "words": [list(words) for words in self.categories.words],
-            "known": self.known,
-        }
         rooms = self._rooms.pop() if self._rooms else [Room() for _ in self._pools]
         copies = [
             (copied(pool, room), copy.deepcopy(stand))
             for room, (pool, stand) in zip(rooms, self._pools, strict=True)
         ]
-        return State(meta=meta, arrays=Pending(functools.partial(self._packed, copies, rooms)))
+        make = functools.partial(self._packed, copies, rooms)
+        return State(meta=self._meta(), arrays=Pending(make))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -147,6 +142,14 @@ class Grove:
             own = {key.partition(".")[2]: a for key, a in arrays.items() if key.startswith(f"{i}.")}
             stand = Stand(*(np.array(own[name]) for name in Stand._fields))
             self._pools[i] = (unpacked(own), stand)
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "names": list(self.fields.names),
+            "categories": list(self.categories.names),
+            "words": [list(words) for words in self.categories.words],
+            "known": self.known,
+        }
 
     def _widened(
         self, i: int, pool: Pool, need: tuple[int, int, int, int], shape: tuple[int, int, int, bool]
@@ -161,11 +164,7 @@ class Grove:
         self, copies: Sequence[tuple[Pool, Stand]], rooms: list[Room]
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays of a state, and keep the room of the copies for the next."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for i, (pool, stand) in enumerate(copies):
-            kept, roots = packed(pool, stand.roots.reshape(-1))
-            own = stand._replace(roots=roots.reshape(stand.roots.shape))
-            arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
+        arrays = in_order(packed, copies)
         self._rooms = [rooms]
         return arrays
 
@@ -218,6 +217,16 @@ class Grove:
             pool = self._widened(i, pool, need, (d, c, k, born))
             at = run(pool, self.rules, self.care, stand, rows, look, at, votes)
         self._pools[i] = (pool, stand)
+
+
+def in_order(pack: Callable[..., Any], copies: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Return the arrays of a state: each pool as `pack` orders it, and where its trees stand."""
+    arrays: dict[str, Any] = {}
+    for i, (pool, stand) in enumerate(copies):
+        kept, roots = pack(pool, stand.roots.reshape(-1))
+        own = stand._replace(roots=roots.reshape(stand.roots.shape))
+        arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
+    return arrays
 
 
 def worded(flow: Flow, nominal: frozenset[Any]) -> Flow:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from learners.base import LEARN, PREDICT, Floats, State, Task
 from learners.compiled.care import LEAVE, Care
 from learners.compiled.chance import seeds
 from learners.compiled.flow import Categories, Fields, Flow
-from learners.compiled.grove import WORTH_THREADS, worded
+from learners.compiled.grove import WORTH_THREADS, in_order, worded
 from learners.compiled.growing import grown
 from learners.compiled.regression_leaf import Rows, look_of
 from learners.compiled.regression_packing import copied, packed, unpacked
@@ -142,7 +141,7 @@ class RegressionGrove:
             "words": [list(words) for words in self.categories.words],
         }
         copies = [(copied(pool), copy.deepcopy(stand)) for pool, stand in self._pools]
-        return State(meta=meta, arrays=Pending(functools.partial(_packed, copies)))
+        return State(meta=meta, arrays=Pending(functools.partial(in_order, packed, copies)))
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -190,16 +189,6 @@ class RegressionGrove:
         known = ~np.isnan(said)
         total = np.where(known, said, 0.0).sum(axis=0)
         return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), math.nan)
-
-
-def _packed(pools: Sequence[tuple[Pool, Stand]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for i, (pool, stand) in enumerate(pools):
-        kept, roots = packed(pool, stand.roots.reshape(-1))
-        own = stand._replace(roots=roots.reshape(stand.roots.shape))
-        arrays |= {f"{i}.{name}": array for name, array in (kept | own._asdict()).items()}
-    return arrays
 
 
 def rounded(x: Floats, digits: int) -> Floats:
